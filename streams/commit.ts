@@ -1,0 +1,31 @@
+import type { Section } from "./batch.ts";
+import type { Position } from "./log.ts";
+
+/** Changed entries of one store, in the packed record format of chunk.ts (a tombstone deletes). */
+export interface StoreChanges {
+  readonly store: string;
+  readonly count: number;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly length: number;
+}
+
+/**
+ * What one task wants made durable: outputs (the journal entry among them), store changes and the input
+ * positions after it, all together or none. It owns its memory: the task may go on with the next generation.
+ */
+export interface CommitDraft {
+  readonly processor: string;
+  readonly slot: number;
+  /** Counts the commits of this task from 1. */
+  readonly commit: number;
+  readonly outputs: readonly Section[];
+  readonly stores: readonly StoreChanges[];
+  readonly positions: readonly Position[];
+}
+
+/** Where a task stopped, as the engine kept it. */
+export interface TaskState {
+  readonly commit: number;
+  readonly positions: readonly Position[];
+}

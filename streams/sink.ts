@@ -1,0 +1,29 @@
+import type { Recorded } from "./processor.ts";
+import type { Topic } from "./topic.ts";
+
+export interface SinkInput<T> {
+  readonly topic: Topic<T>;
+  /**
+   * Takes one event. Resolves when its effect is acknowledged; the position moves after that, so an effect
+   * happens at least once and carries the event's id as idempotency key.
+   */
+  readonly on: (event: Recorded<T>) => Promise<void> | void;
+}
+
+/** A sink: carries what the log says to another system. Bounded, can be paused, and is never ahead of its position. */
+export interface Sink {
+  readonly name: string;
+  readonly inputs: readonly SinkInput<never>[];
+  /** `snapshot`: rebuilds a view from the tables' latest values; `committed`: goes on at its position. */
+  readonly from: "snapshot" | "committed";
+  /** Waits until everything taken so far is acknowledged. */
+  flush(): Promise<void>;
+}
+
+/** An input of a sink, typed by its topic. */
+export function sinkInput<T>(
+  topic: Topic<T>,
+  on: (event: Recorded<T>) => Promise<void> | void,
+): SinkInput<never> {
+  return { topic, on } as unknown as SinkInput<never>;
+}
