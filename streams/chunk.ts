@@ -6,7 +6,10 @@
 export const recordHeaderBytes: number = 6;
 export const tombstoneLength: number = 0xffffffff;
 
-/** Some records of one topic and slot, in place inside `buffer[start..end)`. */
+/**
+ * Some records of one topic and slot, in place inside `buffer[start..end)`; `view` covers the same bytes as
+ * `buffer`, index for index.
+ */
 export interface Chunk {
   readonly topic: string;
   readonly slot: number;
@@ -14,7 +17,7 @@ export interface Chunk {
   readonly count: number;
   /** When the chunk was appended, ms since the epoch. */
   readonly timestampMs: number;
-  readonly buffer: Uint8Array;
+  readonly buffer: Buffer;
   readonly view: DataView;
   readonly start: number;
   readonly end: number;
@@ -25,8 +28,8 @@ export interface Chunk {
  * `valueStart` is -1 for a tombstone.
  */
 export class RecordCursor {
-  buffer: Uint8Array = new Uint8Array(0);
-  view: DataView = new DataView(this.buffer.buffer);
+  buffer: Buffer = Buffer.alloc(0);
+  view: DataView = new DataView(new ArrayBuffer(0));
   keyStart: number = 0;
   keyEnd: number = 0;
   valueStart: number = 0;

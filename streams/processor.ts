@@ -22,8 +22,10 @@ export interface Recorded<T> {
   readonly value: T | null;
   /** The key as text, decoded on first use. */
   readonly key: string;
-  /** The key in place. */
-  readonly keyBytes: Uint8Array;
+  /** Identity, 16 bytes in place at `valueStart + 5` of the record; see `eventIdOf`. */
+  readonly valueStart: number;
+  /** The key in place, in the memory that the value lies in too. */
+  readonly keyBytes: Buffer;
   readonly keyStart: number;
   readonly keyEnd: number;
 }
