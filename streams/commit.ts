@@ -22,10 +22,13 @@ export interface CommitDraft {
   readonly outputs: readonly Section[];
   readonly stores: readonly StoreChanges[];
   readonly positions: readonly Position[];
+  /** Hash of this commit's journal entry, 16 bytes; the next entry names it as its predecessor. */
+  readonly chain: Uint8Array;
 }
 
 /** Where a task stopped, as the engine kept it. */
 export interface TaskState {
   readonly commit: number;
   readonly positions: readonly Position[];
+  readonly chain: Uint8Array;
 }
