@@ -1,4 +1,4 @@
-import type { SchemaTable } from "../schemas/codec.ts";
+import type { SchemaTable } from "../schemas/schema-table.ts";
 import type { RecordBatch } from "./batch.ts";
 import type { Chunk } from "./chunk.ts";
 
@@ -25,7 +25,11 @@ export interface AppendResult {
   readonly duplicate: boolean;
 }
 
-/** Where a follower begins: at a table's latest values and then the tail, at the oldest record, at the end, or at given offsets. */
+/**
+ * Where a follower begins: `snapshot` at a table's latest values and then the tail (a stream begins at its end),
+ * at the oldest record, at the end, or at given offsets (a topic and slot that is not among them begins with a
+ * snapshot when it is a table, at its oldest record when it is a stream).
+ */
 export type FollowFrom = "snapshot" | "earliest" | "latest" | readonly Position[];
 
 export interface FollowRequest {
@@ -33,9 +37,15 @@ export interface FollowRequest {
   readonly from: FollowFrom;
   /**
    * Called in order. A snapshot's chunks carry offsets that are not contiguous, so `offset` of a record inside
-   * them is meaningless; `snapshot` says so.
+   * them is meaningless; `snapshot` says so. Where it returns a promise, the next call waits for it; a follower
+   * that waits too long is dropped and re-synchronised like any other that is too slow.
    */
-  readonly onChunk: (chunk: Chunk, snapshot: boolean) => void;
+  readonly onChunk: (chunk: Chunk, snapshot: boolean) => void | Promise<void>;
+  /**
+   * A snapshot of one slot of a table begins, or is complete: keys of that slot that were not sent in between
+   * are no longer in the table. One that begins again before it was complete starts afresh.
+   */
+  readonly onSnapshot?: (topic: string, slot: number, phase: "begins" | "complete") => void;
   /** The follower caught up with the end as it was when it asked (called again after each re-connection). */
   readonly onCaughtUp?: () => void;
   /** Records were skipped for a follower that was too slow or too late; tables are re-sent as a snapshot. */

@@ -77,7 +77,8 @@ class SourceRun {
   /** Sent and not known to be durable, oldest first. */
   readonly #window: Sent[] = [];
   readonly #backoff = new Backoff(firstRetryMs, longestRetryMs);
-  #progressAt = performance.now();
+  /** Since when nothing could be committed; undefined while all is well. */
+  #failingSince: number | undefined;
   #position: string | undefined;
   #appended = 0;
   #duplicates = 0;
@@ -158,7 +159,7 @@ class SourceRun {
   #retire(sent: Sent, duplicate: boolean): void {
     this.#window.shift();
     this.#backoff.reset();
-    this.#progressAt = performance.now();
+    this.#failingSince = undefined;
     this.#position = sent.position;
     if (duplicate) this.#duplicates += sent.batch.count;
     else this.#appended += sent.batch.count;
@@ -202,7 +203,8 @@ class SourceRun {
   }
 
   #overdue(): boolean {
-    return performance.now() - this.#progressAt > (this.#options.giveUpMs ?? defaultGiveUpMs);
+    this.#failingSince ??= performance.now();
+    return performance.now() - this.#failingSince > (this.#options.giveUpMs ?? defaultGiveUpMs);
   }
 }
 
