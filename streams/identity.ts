@@ -4,7 +4,14 @@ import { hashRange } from "./hash.ts";
  * What an output or a random number comes from (DESIGN.md section 4): an input record, a tick, a timer, the
  * sealing of a commit, or a position of a source.
  */
-export const causeKinds = { input: 0, tick: 1, timer: 2, commit: 3, tombstone: 4, source: 5 } as const;
+export const causeKinds = {
+  input: 0,
+  tick: 1,
+  timer: 2,
+  commit: 3,
+  tombstone: 4,
+  source: 5,
+} as const;
 export type CauseKind = (typeof causeKinds)[keyof typeof causeKinds];
 
 export const eventIdBytes: number = 16;
@@ -28,8 +35,7 @@ export class Identity {
   #draws = 0;
 
   constructor(logId: string, owner: string, slot: number) {
-    const seed = text.encode(`${logId}\n${owner}\n${slot}`);
-    hashRange(seed, 0, seed.length, 0, this.#out);
+    hashText(`${logId}\n${owner}\n${slot}`, this.#out);
     writeLanes(this.#out, this.#view, 0);
   }
 
@@ -48,8 +54,7 @@ export class Identity {
 
   /** The cause is a text and a number: a timer (key, atMs), a tombstone (topic and key, offset), a source position. */
   causedByText(kind: CauseKind, value: string, number: number): void {
-    const bytes = text.encode(value);
-    hashRange(bytes, 0, bytes.length, 0, this.#out);
+    hashText(value, this.#out);
     writeLanes(this.#out, this.#view, 17);
     // The second half carries the number too; the whole message is hashed for every id.
     const low = this.#view.getInt32(25, true);
@@ -64,7 +69,7 @@ export class Identity {
   next(target: Uint8Array, at: number): void {
     this.#view.setUint32(33, this.#emission, true);
     this.#emission += 1;
-    hashRange(this.#message, 0, 37, 0, this.#out);
+    hashRange(this.#view, 0, 37, 0, this.#out);
     for (let lane = 0; lane < 4; lane++) {
       const value = this.#out[lane] as number;
       const to = at + lane * 4;
@@ -81,7 +86,7 @@ export class Identity {
     this.#message[16] = kind | randomMark;
     this.#view.setUint32(33, this.#draws, true);
     this.#draws += 1;
-    hashRange(this.#message, 0, 37, 0, this.#out);
+    hashRange(this.#view, 0, 37, 0, this.#out);
     this.#message[16] = kind;
     const high = (this.#out[0] as number) >>> 5;
     const low = (this.#out[1] as number) >>> 6;
@@ -93,6 +98,11 @@ export class Identity {
     this.#emission = 0;
     this.#draws = 0;
   }
+}
+
+function hashText(value: string, out: Int32Array): void {
+  const bytes = text.encode(value);
+  hashRange(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length, 0, out);
 }
 
 function writeLanes(lanes: Int32Array, view: DataView, at: number): void {

@@ -17,7 +17,7 @@ import { StreamTime } from "./stream-time.ts";
 import { TaskContext } from "./task-context.ts";
 import { TaskEmitter } from "./task-emitter.ts";
 import { type TaskInput, taskInputs } from "./task-inputs.ts";
-import { TaskStores, timeStore, timerStore } from "./task-stores.ts";
+import { TaskStores, timerStore, timeStore } from "./task-stores.ts";
 import { Timers } from "./timers.ts";
 import type { Topic } from "./topic.ts";
 import { deadLetters, taskCommits } from "./topics.ts";
@@ -60,7 +60,11 @@ export class Task {
   readonly #trace = new InputTrace();
   /** Next offset by input and slot. */
   readonly #next: Float64Array[];
-  readonly #pending: { readonly positions: readonly Position[]; readonly commit: number; readonly chain: Uint8Array }[] = [];
+  readonly #pending: {
+    readonly positions: readonly Position[];
+    readonly commit: number;
+    readonly chain: Uint8Array;
+  }[] = [];
   #committed: TaskState = { commit: 0, positions: [], chain: new Uint8Array(eventIdBytes) };
   #commit = 0;
   #chain: Uint8Array = new Uint8Array(eventIdBytes);
@@ -77,7 +81,11 @@ export class Task {
     this.#time = new StreamTime(this.inputs.length);
     this.#timers = new Timers(this.#stores.packed(timerStore), this.inputs.length);
     this.#emitter = new TaskEmitter({
-      outputs: [...(processor.outputs as readonly Topic<unknown>[]), deadLetters, taskCommits] as readonly Topic<unknown>[],
+      outputs: [
+        ...(processor.outputs as readonly Topic<unknown>[]),
+        deadLetters,
+        taskCommits,
+      ] as readonly Topic<unknown>[],
       slots,
       logicVersion: processor.logicVersion,
       identity: this.#identity,
@@ -135,24 +143,22 @@ export class Task {
 
   /** Takes up to `most` records from the cursor; gives their number. */
   take(input: number, cursor: RecordCursor, most: number): number {
-    const from = this.inputs[input] as TaskInput;
-    const next = this.#next[input] as Float64Array;
     let taken = 0;
     while (taken < most && !this.full && cursor.next()) {
-      this.#journal.record(input, cursor.slot, cursor.offset);
-      this.#trace.add(
-        cursor.view,
-        cursor.keyStart,
-        cursor.keyEnd,
-        cursor.valueStart,
-        cursor.valueEnd,
-      );
-      next[cursor.slot] = cursor.offset + 1;
-      this.#record(input, from, cursor);
+      this.takeCurrent(input, cursor);
       taken += 1;
     }
-    this.counts.records += taken;
     return taken;
+  }
+
+  /** Takes the record that the cursor stands on. */
+  takeCurrent(input: number, cursor: RecordCursor): void {
+    const { view, keyStart, keyEnd, valueStart, valueEnd, slot, offset } = cursor;
+    this.#journal.record(input, slot, offset);
+    this.#trace.add(view, keyStart, keyEnd, valueStart, valueEnd);
+    (this.#next[input] as Float64Array)[slot] = offset + 1;
+    this.counts.records += 1;
+    this.#record(input, this.inputs[input] as TaskInput, cursor);
   }
 
   /** Moves the tick to `nowMs` (never back), wakes idle inputs' timers and runs `onTick`. */
@@ -297,12 +303,7 @@ export class Task {
   }
 
   /** Runs the handler, once more after a throw; gives what the second attempt threw. */
-  #handle(
-    index: number,
-    input: Input<never>,
-    event: RecordedView,
-    cursor: RecordCursor,
-  ): unknown {
+  #handle(index: number, input: Input<never>, event: RecordedView, cursor: RecordCursor): unknown {
     for (let attempt = 0; ; attempt++) {
       this.#causeOfRecord(index, event.eventMs, cursor);
       this.#stores.mark();
