@@ -6,12 +6,16 @@ import type { Tap } from "./tap.ts";
 type HookOptions = Parameters<
   NonNullable<Parameters<typeof avsc.Type.forSchema>[1]>["typeHook"] & object
 >[1];
+/** avsc keeps one inside the safe integers. */
+const MAX_LONG = Number.MAX_SAFE_INTEGER - 1;
+
 type ErrorHook = ((value: unknown, type: unknown) => void) | undefined;
 
 /** The part of avsc's types that its own reader and writer go through. */
 export interface AvroInternals {
   _read(tap: Tap, skipTrailing?: boolean): unknown;
   _write(tap: Tap, value: unknown): void;
+  _skip(tap: Tap): void;
 }
 
 /** Thrown inside avsc's writer and caught by the encoder; carries no text, the path is found later. */
@@ -19,6 +23,20 @@ export class InvalidValue extends Error {}
 
 function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array;
+}
+
+/** avsc tests for a whole number with `%`, which costs more than writing it. */
+class WholeLongType extends avsc.types.LongType {
+  _read(tap: Tap): number {
+    return tap.readLong();
+  }
+
+  _write(tap: Tap, value: unknown): void {
+    if (typeof value !== "number" || Math.floor(value) !== value || Math.abs(value) > MAX_LONG) {
+      throw new InvalidValue();
+    }
+    tap.writeLong(value);
+  }
 }
 
 class AnyBytesType extends avsc.types.BytesType {
@@ -138,7 +156,9 @@ function typeHook(schema: unknown, options: HookOptions): avsc.Type | undefined 
   const kind = typeof schema === "object" && schema !== null ? Reflect.get(schema, "type") : schema;
   switch (kind) {
     case "bytes":
-      return new AnyBytesType();
+      return shared(options.registry, "bytes", () => new AnyBytesType());
+    case "long":
+      return shared(options.registry, "long", () => new WholeLongType());
     case "fixed":
       return new AnyFixedType(schema as never, options);
     case "enum":
@@ -148,6 +168,16 @@ function typeHook(schema: unknown, options: HookOptions): avsc.Type | undefined 
     default:
       return undefined;
   }
+}
+
+/** Primitive types are registered by name, as avsc does. */
+function shared(
+  registry: Record<string, avsc.Type>,
+  name: string,
+  create: () => avsc.Type,
+): avsc.Type {
+  registry[name] ??= create();
+  return registry[name];
 }
 
 /**
