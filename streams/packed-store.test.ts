@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RecordCursor } from "./chunk.ts";
 import type { StoreChanges } from "./commit.ts";
 import { hashPair, MultisetDigest, newLanes } from "./hash.ts";
-import { PackedMap } from "./packed-store.ts";
+import { PackedStore } from "./packed-store.ts";
 
 type Model = Map<string, string>;
 
@@ -11,20 +11,20 @@ const bytesOf = (text: string): Uint8Array => Buffer.from(text, "latin1");
 const textOf = (bytes: Uint8Array, start: number, end: number): string =>
   Buffer.from(bytes.subarray(start, end)).toString("latin1");
 
-function put(store: PackedMap, key: string, value: string): void {
+function put(store: PackedStore, key: string, value: string): void {
   store.put(bytesOf(key), 0, key.length, bytesOf(value), 0, value.length);
 }
 
-function remove(store: PackedMap, key: string): boolean {
+function remove(store: PackedStore, key: string): boolean {
   return store.delete(bytesOf(key), 0, key.length);
 }
 
-function get(store: PackedMap, key: string): string | undefined {
+function get(store: PackedStore, key: string): string | undefined {
   if (!store.find(bytesOf(key), 0, key.length)) return undefined;
   return textOf(store.bytes, store.valueStart, store.valueEnd);
 }
 
-function contents(store: PackedMap): Model {
+function contents(store: PackedStore): Model {
   const model: Model = new Map();
   store.forEachUnordered((bytes, keyStart, keyEnd, valueStart, valueEnd) => {
     expect(model.has(textOf(bytes, keyStart, keyEnd))).toBe(false);
@@ -86,7 +86,7 @@ type Step =
   | { readonly kind: "delete"; readonly key: string }
   | { readonly kind: "mark" | "rollback" | "seal" | "committed" | "abort" };
 
-function seal(store: PackedMap, oracle: Oracle): void {
+function seal(store: PackedStore, oracle: Oracle): void {
   if (oracle.sealed !== undefined) {
     expect(() => store.seal()).toThrow(/sealed twice/);
     return;
@@ -100,7 +100,7 @@ function seal(store: PackedMap, oracle: Oracle): void {
   oracle.mark = new Map(oracle.now);
 }
 
-function take(step: Step, store: PackedMap, oracle: Oracle): void {
+function take(step: Step, store: PackedStore, oracle: Oracle): void {
   switch (step.kind) {
     case "put":
       put(store, step.key, step.value);
@@ -153,11 +153,11 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-describe("PackedMap", () => {
+describe("PackedStore", () => {
   it("does what a Map does, through marks, seals, commits and aborts", () => {
     fc.assert(
       fc.property(fc.array(steps, { maxLength: 60 }), (sequence) => {
-        const store = new PackedMap("test");
+        const store = new PackedStore("test");
         const oracle = new Oracle();
         for (const step of sequence) {
           take(step, store, oracle);

@@ -3,7 +3,7 @@ import type { StoreChanges } from "./commit.ts";
 import { OpenCdnError } from "./errors.ts";
 import { hashPair, MultisetDigest, newLanes } from "./hash.ts";
 import { maxKeyBytes, maxRecordBytes, maxStoreBytes, maxStoreEntries } from "./limits.ts";
-import type { PackedStore } from "./store.ts";
+import type { PackedStore as StoreContract } from "./store.ts";
 import { blockHeaderBytes, chunkOf, wordOf } from "./store-arena.ts";
 import { elementWord, keyLengthOf, keyWord, lengthWord, StoreEntries } from "./store-entries.ts";
 import { absent, equalBytes, Generation } from "./store-generation.ts";
@@ -25,7 +25,7 @@ export interface SealedStore {
   readonly entries: number;
 }
 
-export interface PackedMapOptions {
+export interface PackedStoreOptions {
   readonly maxEntries?: number;
   readonly maxBytes?: number;
 }
@@ -41,7 +41,7 @@ const keptSectionBytes = 1_048_576;
  * Changes belong to the open generation until `seal()`; a sealed one can be undone until `committed()`. One may be
  * sealed while the next is open. Inside the open generation `mark()` and `rollbackToMark()` undo a record.
  */
-export class PackedMap implements PackedStore {
+export class PackedStore implements StoreContract {
   readonly name: string;
   bytes: Buffer = noBytes;
   view: DataView = noView;
@@ -63,7 +63,7 @@ export class PackedMap implements PackedStore {
   #section: Section;
   #visiting = false;
 
-  constructor(name: string, options: PackedMapOptions = {}) {
+  constructor(name: string, options: PackedStoreOptions = {}) {
     this.name = name;
     this.#maxEntries = options.maxEntries ?? maxStoreEntries;
     this.#entries = new StoreEntries(options.maxBytes ?? maxStoreBytes);
@@ -157,29 +157,22 @@ export class PackedMap implements PackedStore {
    * Sets an entry while a store is filled from disk: no undo, no change record; `value` undefined deletes. Only
    * while no change is open or sealed. Throws OCDN_LIMIT like `put`.
    */
-  load(
-    key: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    value: Uint8Array | undefined,
-    valueStart: number,
-    valueEnd: number,
-  ): void {
+  load(key: Uint8Array, value: Uint8Array | undefined): void {
     this.#expectUnchanged("a load");
     if (this.#sealed !== undefined) throw new Error(`store ${this.name}: a load while sealed`);
     const entries = this.#entries;
     if (value === undefined) {
-      const id = entries.locate(key, keyStart, keyEnd);
+      const id = entries.locate(key, 0, key.length);
       if (id < 0) return;
       this.#takeFromDigest(id);
       entries.drop(id);
       this.#size -= 1;
       return;
     }
-    const id = this.#idForWrite(key, keyStart, keyEnd, valueEnd - valueStart);
+    const id = this.#idForWrite(key, 0, key.length, value.length);
     const present = !entries.isAbsent(id);
     if (present) this.#takeFromDigest(id);
-    const done = entries.setValue(id, value, valueStart, valueEnd, false);
+    const done = entries.setValue(id, value, 0, value.length, false);
     this.#addToDigest(id);
     if (!done) this.#refuseBytes();
     if (!present) this.#size += 1;
