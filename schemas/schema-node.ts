@@ -58,6 +58,8 @@ export interface FieldNode {
   readonly aliases: readonly string[];
   readonly type: SchemaNode;
   readonly hasDefault: boolean;
+  /** The default as JSON, undefined where there is none. */
+  readonly default: unknown;
   readonly doc: string | undefined;
 }
 
@@ -222,6 +224,7 @@ function parseField(item: unknown, record: string, scope: Scope): FieldNode {
     aliases: optionalList(json["aliases"], where).map((alias) => simpleName(alias, where)),
     type: parseNode(json["type"], scope),
     hasDefault: json["default"] !== undefined,
+    default: json["default"],
     doc: text(json["doc"]),
   };
 }
