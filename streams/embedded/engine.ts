@@ -3,10 +3,10 @@ import type { EventSchema } from "../../schemas/event-schema.ts";
 import { codeOf, messageOf, OpenCdnError } from "../errors.ts";
 import type { Processor } from "../processor.ts";
 import { Task } from "../task.ts";
+import { TaskRun } from "../task-run.ts";
 import type { Emit } from "../telemetry.ts";
 import { allTopics } from "../topics.ts";
 import type { AppendOutcome, CommitResult, EmbeddedLog, SourceAppend } from "./embedded-log.ts";
-import { TaskRun } from "./task-run.ts";
 
 /** A commit waits this long for company, so that records that arrive together share one fsync. */
 const lingerMs = 4;

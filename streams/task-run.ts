@@ -1,8 +1,8 @@
-import { type Chunk, RecordCursor } from "../chunk.ts";
-import type { CommitDraft } from "../commit.ts";
-import { maxRecordsPerTurn } from "../limits.ts";
-import type { Task } from "../task.ts";
-import type { TaskInput } from "../task-inputs.ts";
+import { type Chunk, RecordCursor } from "./chunk.ts";
+import type { CommitDraft } from "./commit.ts";
+import { maxRecordsPerTurn } from "./limits.ts";
+import type { Task } from "./task.ts";
+import type { TaskInput } from "./task-inputs.ts";
 
 /** Bytes asked of the log at once for one input and slot. */
 const readBytes = 1_048_576;
