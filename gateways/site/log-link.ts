@@ -1,0 +1,56 @@
+import { Backoff, pause } from "../../streams/backoff.ts";
+import type { Log } from "../../streams/log.ts";
+
+const firstRetryMs = 50;
+const longestRetryMs = 1_000;
+
+export interface LogLinkOptions {
+  /** Opens the log; fails while no engine is there. */
+  readonly connect: () => Promise<Log>;
+  readonly onLog: (log: Log) => void;
+  /** The first failure, for a log line; later ones of the same wait are not told. */
+  readonly onAway?: (error: unknown) => void;
+}
+
+/**
+ * Reaches a log that may not be there yet: a gateway starts without its engine and goes on trying, with pauses
+ * of at most a second, until it is closed. Once reached, the log re-connects by itself.
+ */
+export class LogLink {
+  readonly #stop = new AbortController();
+  readonly #done: Promise<void>;
+  #log: Log | undefined;
+
+  constructor(options: LogLinkOptions) {
+    this.#done = this.#run(options);
+  }
+
+  /** The log, once it was reached. */
+  get log(): Log | undefined {
+    return this.#log;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#done;
+    await this.#log?.close();
+  }
+
+  async #run({ connect, onLog, onAway }: LogLinkOptions): Promise<void> {
+    const { signal } = this.#stop;
+    const backoff = new Backoff(firstRetryMs, longestRetryMs);
+    let told = false;
+    while (!signal.aborted) {
+      try {
+        const log = await connect();
+        this.#log = log;
+        if (!signal.aborted) onLog(log);
+        return;
+      } catch (error) {
+        if (!told) onAway?.(error);
+        told = true;
+      }
+      await pause(backoff.next(), signal);
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import type { AddressFamily } from "../../domain/address.ts";
+import { MAX_BLOCK_LENGTH_4, MAX_BLOCK_LENGTH_6 } from "../../domain/block.ts";
+import { geoFault } from "./geo-fault.ts";
+import { MAX_RECORDS_PER_BLOCK, MAX_VISITS_PER_NODE, MIN_VISITS } from "./limits.ts";
+import { type MmdbFile, SEPARATOR_BYTES } from "./mmdb-file.ts";
+import { SegmentBuilder, type Segments } from "./segments.ts";
+
+type Child = (node: number) => number;
+
+/** The global unicast space 2000::/3, where the keys of IPv6 begin. */
+const GLOBAL_UNICAST_BITS: readonly number[] = [0, 0, 1];
+/** IPv4 lies in the tree of an IPv6 database under ::/96. */
+const IPV4_DEPTH = 96;
+
+/**
+ * All networks of one family in the order of their addresses, as segments of what `readRecord` makes
+ * of a record's position in the file; 0 where the database knows nothing. A network smaller than
+ * the smallest block (/24, /56) does not split it: that block gets the value that has most of its
+ * addresses, the first of those in a tie. Undefined when the database is of the other family.
+ */
+export function walkNetworks(
+  file: MmdbFile,
+  family: AddressFamily,
+  readRecord: (recordAt: number) => number,
+): Segments | undefined {
+  if (family === 6 && file.ipVersion === 4) return undefined;
+  const walk = new NetworkWalk(file, family, readRecord);
+  return walk.run();
+}
+
+class NetworkWalk {
+  readonly #file: MmdbFile;
+  readonly #family: AddressFamily;
+  readonly #readRecord: (recordAt: number) => number;
+  readonly #left: Child;
+  readonly #right: Child;
+  readonly #segments: SegmentBuilder;
+  /** How far the keys of the right child are from those of the left one, by depth. */
+  readonly #steps: Float64Array;
+  readonly #maxDepth: number;
+  readonly #shallow: number;
+  #visitsLeft: number;
+  readonly #tallyValues = new Uint32Array(MAX_RECORDS_PER_BLOCK);
+  readonly #tallyWeights = new Float64Array(MAX_RECORDS_PER_BLOCK);
+  #tallied = 0;
+
+  constructor(file: MmdbFile, family: AddressFamily, readRecord: (recordAt: number) => number) {
+    this.#file = file;
+    this.#family = family;
+    this.#segments = new SegmentBuilder(file.nodeCount);
+    this.#readRecord = readRecord;
+    [this.#left, this.#right] = children(file);
+    this.#shallow = family === 4 ? MAX_BLOCK_LENGTH_4 : MAX_BLOCK_LENGTH_6;
+    this.#maxDepth = family === 4 ? 32 : 128;
+    this.#steps = Float64Array.from(
+      { length: this.#shallow },
+      (_, depth) => 2 ** (this.#shallow - depth - 1),
+    );
+    this.#visitsLeft = MIN_VISITS + MAX_VISITS_PER_NODE * file.nodeCount;
+  }
+
+  run(): Segments {
+    const { ipVersion } = this.#file;
+    if (this.#family === 6) {
+      this.#visit(this.#descend(GLOBAL_UNICAST_BITS), GLOBAL_UNICAST_BITS.length, 0);
+    } else {
+      const bits = ipVersion === 6 ? new Array<number>(IPV4_DEPTH).fill(0) : [];
+      this.#visit(this.#descend(bits), 0, 0);
+    }
+    return this.#segments.finish();
+  }
+
+  #descend(bits: readonly number[]): number {
+    let value = 0;
+    for (const bit of bits) {
+      if (value >= this.#file.nodeCount) break;
+      value = bit === 0 ? this.#left(value) : this.#right(value);
+    }
+    return value;
+  }
+
+  #visit(value: number, depth: number, key: number): void {
+    if (value >= this.#file.nodeCount) {
+      this.#segments.push(key, this.#leaf(value));
+      return;
+    }
+    if (depth === this.#shallow) {
+      this.#segments.push(key, this.#majority(value));
+      return;
+    }
+    this.#count();
+    this.#visit(this.#left(value), depth + 1, key);
+    this.#visit(this.#right(value), depth + 1, key + (this.#steps[depth] as number));
+  }
+
+  #count(): void {
+    if (--this.#visitsLeft < 0) throw geoFault(this.#file.file, "the search tree is cyclic");
+  }
+
+  /** The value of what is no node: 0 for the empty record, else of a record in the data section. */
+  #leaf(value: number): number {
+    const { file, nodeCount, dataStart, dataEnd } = this.#file;
+    if (value === nodeCount) return 0;
+    const recordAt = value - nodeCount - SEPARATOR_BYTES + dataStart;
+    if (recordAt < dataStart || recordAt >= dataEnd) {
+      throw geoFault(file, `the search tree points outside of the data section (record ${value})`);
+    }
+    return this.#readRecord(recordAt);
+  }
+
+  /** The value with most addresses below a node. */
+  #majority(node: number): number {
+    this.#tallied = 0;
+    this.#tally(node, this.#shallow, 1);
+    let best = 0;
+    for (let at = 1; at < this.#tallied; at++) {
+      if ((this.#tallyWeights[at] as number) > (this.#tallyWeights[best] as number)) best = at;
+    }
+    return this.#tallyValues[best] as number;
+  }
+
+  #tally(value: number, depth: number, weight: number): void {
+    if (value >= this.#file.nodeCount) {
+      this.#weigh(this.#leaf(value), weight);
+      return;
+    }
+    if (depth === this.#maxDepth) {
+      throw geoFault(this.#file.file, "the search tree is deeper than an address");
+    }
+    this.#count();
+    this.#tally(this.#left(value), depth + 1, weight / 2);
+    this.#tally(this.#right(value), depth + 1, weight / 2);
+  }
+
+  #weigh(value: number, weight: number): void {
+    for (let at = 0; at < this.#tallied; at++) {
+      if (this.#tallyValues[at] !== value) continue;
+      this.#tallyWeights[at] = (this.#tallyWeights[at] as number) + weight;
+      return;
+    }
+    if (this.#tallied === MAX_RECORDS_PER_BLOCK) return;
+    this.#tallyValues[this.#tallied] = value;
+    this.#tallyWeights[this.#tallied++] = weight;
+  }
+}
+
+/** Readers of the left and the right record of a node. */
+function children({ bytes, recordSize }: MmdbFile): [left: Child, right: Child] {
+  const at = (offset: number): number => bytes[offset] as number;
+  const three = (offset: number): number =>
+    (at(offset) << 16) | (at(offset + 1) << 8) | at(offset + 2);
+  switch (recordSize) {
+    case 24:
+      return [(node) => three(6 * node), (node) => three(6 * node + 3)];
+    case 28:
+      return [
+        (node) => ((at(7 * node + 3) & 0xf0) << 20) | three(7 * node),
+        (node) => ((at(7 * node + 3) & 0x0f) << 24) | three(7 * node + 4),
+      ];
+    case 32:
+      return [(node) => bytes.readUInt32BE(8 * node), (node) => bytes.readUInt32BE(8 * node + 4)];
+  }
+}
