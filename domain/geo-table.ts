@@ -55,6 +55,8 @@ export interface Location {
 }
 
 const TOP_ENTRIES = 65_537;
+/** IPv6 ranges on a page: 512 bytes of starts. */
+const PAGE_RANGES = 64;
 /** The range of an IPv6 address outside of the global unicast space. */
 const NOWHERE = -1;
 
@@ -73,6 +75,8 @@ export class GeoTable {
   /** 64 hex digits: the hash of the databases that this table was compiled from. */
   readonly hash: string;
   readonly #ranges4: number;
+  /** Every 64th of `start6`: a small array stays in the cache, a big one does not. */
+  readonly #pages6: Float64Array;
   readonly #names: (string | undefined)[];
 
   /** Takes arrays that passed `checkGeoArrays`. */
@@ -80,6 +84,7 @@ export class GeoTable {
     this.arrays = arrays;
     this.hash = hash;
     this.#ranges4 = arrays.low4.length;
+    this.#pages6 = arrays.start6.filter((_, at) => at % PAGE_RANGES === 0);
     this.#names = new Array<string | undefined>(arrays.parent.length).fill(undefined);
   }
 
@@ -112,14 +117,10 @@ export class GeoTable {
   #find6(key: number): number {
     if (key === NO_KEY) return NOWHERE;
     const { start6 } = this.arrays;
-    let from = 0;
-    let to = start6.length;
-    while (to - from > 1) {
-      const middle = (from + to) >>> 1;
-      if ((start6[middle] as number) <= key) from = middle;
-      else to = middle;
-    }
-    return this.#ranges4 + from;
+    const page = lastAtMost(this.#pages6, key, 0, this.#pages6.length);
+    const from = page * PAGE_RANGES;
+    const to = Math.min(from + PAGE_RANGES, start6.length);
+    return this.#ranges4 + lastAtMost(start6, key, from, to);
   }
 
   /** The cell of a range. */
@@ -210,6 +211,18 @@ export class GeoTable {
     addressOfKey(6, from + Math.floor(position * size), target);
     return 6;
   }
+}
+
+/** The last position in [from, to) of a sorted array that holds at most `key`, else `from`. */
+function lastAtMost(sorted: Float64Array, key: number, from: number, to: number): number {
+  let low = from;
+  let high = to;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as number) <= key) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 /** How many entries at the start of a sorted array are at most `value`. */
