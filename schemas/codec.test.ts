@@ -173,6 +173,18 @@ describe("Decoder", () => {
   });
 });
 
+describe("EventSchema", () => {
+  it("knows the type of its values at compile time", () => {
+    const text = defineSchema<string>('"string"');
+    const anything: EventSchema<unknown> = text;
+    // @ts-expect-error a schema of strings is no schema of numbers
+    const numbers: EventSchema<number> = text;
+    expect(anything).toBe(numbers);
+    // @ts-expect-error a number is no string
+    expect(encodeBody(text, 7, new Arena())).toMatchObject({ code: "BAD_VALUE" });
+  });
+});
+
 describe("nesting", () => {
   interface Tree {
     readonly next: Tree | null;

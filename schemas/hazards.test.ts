@@ -109,6 +109,16 @@ describe("the decoder on dangerous bytes", () => {
     expect(decode(json, hex)).toMatchObject({ kind: "failure", code });
   });
 
+  it.each([
+    ["the largest long", "fcffffffffffff1f", Number.MAX_SAFE_INTEGER - 1],
+    ["the smallest long", "fbffffffffffff1f", 1 - Number.MAX_SAFE_INTEGER],
+    ["one more", "feffffffffffff1f", "RANGE"],
+    ["one less", "fdffffffffffff1f", "RANGE"],
+  ])("knows the limits of a long: %s", (_, hex, expected) => {
+    const read = decode('"long"', hex);
+    expect(typeof read === "number" ? read : (read as { code: string }).code).toBe(expected);
+  });
+
   it("counts zero-byte elements over the whole frame, not by block", () => {
     const lists = array({ type: "array", items: "null" });
     const inner = "c83e00";
