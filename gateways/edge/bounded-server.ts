@@ -1,0 +1,189 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { messageOf, OpenCdnError } from "../../streams/errors.ts";
+import { ConnectionGate } from "./connection-gate.ts";
+import {
+  connectionsCheckMs,
+  headersTimeoutMs,
+  keepAliveTimeoutMs,
+  maxBodyBytes,
+  maxConnections,
+  maxConnectionsPerAddress,
+  maxHeaderBytes,
+  maxHeaderFields,
+  maxRequestRatePerSocket,
+  maxRequestsPerSocket,
+  requestTimeoutMs,
+  stopTimeoutMs,
+} from "./limits.ts";
+
+export interface BoundedServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Whether connections from this address are a configured proxy's: not bounded per address. */
+  readonly isTrusted: (address: string) => boolean;
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly onUpgrade?: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+  readonly maxConnectionsPerAddress?: number;
+}
+
+const rate: unique symbol = Symbol("requests of this socket in this second");
+
+interface CountedSocket extends Socket {
+  [rate]?: { second: number; count: number };
+}
+
+/**
+ * An HTTP/1.1 server with every bound of limits.ts: strict parser (both Transfer-Encoding and Content-Length is
+ * 400), size and number of headers, time for them, connections and requests per address and socket.
+ */
+export class BoundedServer {
+  readonly #server: Server;
+  readonly #options: BoundedServerOptions;
+  readonly #gate: ConnectionGate;
+  #second = 0;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(options: BoundedServerOptions) {
+    this.#options = options;
+    this.#gate = new ConnectionGate({
+      isTrusted: options.isTrusted,
+      maxOpen: options.maxConnectionsPerAddress ?? maxConnectionsPerAddress,
+    });
+    this.#server = createServer({
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+      noDelay: true,
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      connectionsCheckingInterval: connectionsCheckMs,
+    });
+    this.#server.maxConnections = maxConnections;
+    this.#server.maxRequestsPerSocket = maxRequestsPerSocket;
+    this.#server.maxHeadersCount = maxHeaderFields + 1;
+    this.#server.on("connection", (socket) => this.#gate.admit(socket));
+    this.#server.on("request", (request, response) => this.#take(request, response));
+    this.#server.on("checkContinue", (request, response) => refuse(request, response, 417));
+    this.#server.on("upgrade", (request, socket, head) =>
+      this.#upgrade(request, socket as Socket, head),
+    );
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
+      answerClientError(error, socket as Socket),
+    );
+    this.#timer = setInterval(() => {
+      this.#second += 1;
+      this.#gate.nextSecond();
+    }, 1_000);
+    this.#timer.unref();
+  }
+
+  /** Connections that were refused because their address had too many. */
+  get refusedConnections(): number {
+    return this.#gate.refused;
+  }
+
+  /** Resolves with the port when it listens; OCDN_CONFIG when the address is taken or not ours. */
+  async listen(): Promise<number> {
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (error: NodeJS.ErrnoException) => {
+        const why = error.code === "EADDRINUSE" ? "the port is in use" : messageOf(error);
+        const text = `listening on ${host}:${port}: ${why}`;
+        reject(new OpenCdnError("OCDN_CONFIG", text, { cause: error }));
+      });
+      this.#server.listen(port, host, () => resolve());
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Stops listening, ends idle connections, waits `stopTimeoutMs` for requests under way, cuts the rest. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    if (!this.#server.listening) return;
+    const cut = setTimeout(() => this.#server.closeAllConnections(), stopTimeoutMs);
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeIdleConnections();
+    });
+    clearTimeout(cut);
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    if (request.rawHeaders.length > 2 * maxHeaderFields) return refuse(request, response, 431);
+    if (!this.#underRate(request.socket)) return refuse(request, response, 429);
+    if (request.method === "GET" && request.headers["content-length"] === undefined) {
+      return this.#options.onRequest(request, response);
+    }
+    if (!boundBody(request, response)) return;
+    this.#options.onRequest(request, response);
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const { onUpgrade } = this.#options;
+    socket.on("error", () => socket.destroy());
+    if (onUpgrade === undefined || request.rawHeaders.length > 2 * maxHeaderFields) {
+      const status =
+        onUpgrade === undefined ? "404 Not Found" : "431 Request Header Fields Too Large";
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    onUpgrade(request, socket, head);
+  }
+
+  #underRate(socket: CountedSocket): boolean {
+    const state = socket[rate];
+    if (state === undefined || state.second !== this.#second) {
+      socket[rate] = { second: this.#second, count: 1 };
+      return true;
+    }
+    state.count += 1;
+    if (state.count <= maxRequestRatePerSocket) return true;
+    return this.#options.isTrusted(socket.remoteAddress ?? "");
+  }
+}
+
+/** Reads and drops a body of at most `maxBodyBytes`; a longer one is 413 and the end of the connection. */
+function boundBody(request: IncomingMessage, response: ServerResponse): boolean {
+  const announced = Number(request.headers["content-length"] ?? 0);
+  if (!(announced <= maxBodyBytes)) {
+    refuse(request, response, 413);
+    return false;
+  }
+  let size = 0;
+  request.on("data", (part: Buffer) => {
+    size += part.length;
+    if (size > maxBodyBytes) request.destroy();
+  });
+  request.on("error", () => undefined);
+  return true;
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, status: number): void {
+  response.writeHead(status, [
+    "Connection",
+    "close",
+    "Content-Length",
+    "0",
+    "Cache-Control",
+    "no-store",
+  ]);
+  response.end(() => request.socket.destroySoon());
+}
+
+const clientErrors: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: "413 Payload Too Large",
+};
+
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const status = clientErrors[error.code ?? ""] ?? "400 Bad Request";
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.destroySoon();
+}
