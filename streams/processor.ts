@@ -54,7 +54,10 @@ export interface Context {
   schedule(key: string, atMs: number): void;
   /** 0..1, seeded from the identity of the cause. */
   random(): number;
-  /** Memory of this task until the commit is sealed: made by `create` on first use, dropped at every commit. */
+  /**
+   * Memory of this task until the commit is sealed: made by `create` on first use, dropped at every commit. It is
+   * not undone when a handler throws, so it may hold only what does no harm when it is too much: keys to look at again.
+   */
   scratch<S>(create: () => S): S;
 }
 

@@ -1,4 +1,4 @@
-import type { EventSchema } from "../schemas/codec.ts";
+import type { EventSchema } from "../schemas/event-schema.ts";
 
 /**
  * A store of a processor: a byte map in packed memory, with undo, digest and snapshot. The spec is a value;

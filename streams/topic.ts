@@ -1,4 +1,4 @@
-import type { EventSchema } from "../schemas/codec.ts";
+import type { EventSchema } from "../schemas/event-schema.ts";
 import { slotOf } from "./slots.ts";
 
 /** A stream is kept by time, a table is compacted by key. */
