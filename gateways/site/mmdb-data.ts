@@ -122,6 +122,36 @@ export class MmdbData {
     this.#checkValue(offset, 0);
   }
 
+  /**
+   * Begins the check of the record at `offset`: the number of its entries when it is a map, whose
+   * first key then lies at `next`, else -1. Go on with `checkKey` and `checkEntry` in turn.
+   */
+  beginRecord(offset: number): number {
+    this.#values = 0;
+    this.open(offset);
+    if (this.type !== MAP) {
+      this.check(offset);
+      return -1;
+    }
+    this.#checkRoom(offset);
+    this.next = this.payload;
+    return this.size;
+  }
+
+  /** Checks the key at `offset`; its text lies at `payload`, its value at `next`. */
+  checkKey(offset: number): void {
+    this.open(offset);
+    const { payload, size } = this;
+    if (this.type !== STRING) this.#fail("a key is no text", offset);
+    if (payload + size > this.#end) this.#fail("a key is cut off", offset);
+    this.#checkText(payload, payload + size);
+  }
+
+  /** Checks the value of an entry of a record; the next key lies at `next`. */
+  checkEntry(offset: number): void {
+    this.#checkValue(offset, 1);
+  }
+
   /** Checks a target once; returns height plus 64 times the number of values. */
   #checkTarget(offset: number, depth: number): number {
     const known = this.#checked.get(0, offset);
@@ -130,6 +160,8 @@ export class MmdbData {
       if (depth + (known % VALUE_UNIT) > MAX_RECORD_DEPTH) this.#failDepth(offset);
       return known;
     }
+    this.#control(offset);
+    if (this.type === POINTER) this.#fail("a pointer points to a pointer", offset);
     this.#checked.set(0, offset, IN_PROGRESS);
     const before = this.#values;
     const height = this.#checkValue(offset, depth);
@@ -147,10 +179,7 @@ export class MmdbData {
     const { type, size, payload, next } = this;
     if (type === POINTER) return this.#checkPointer(offset, depth, next);
     if (type === MAP || type === ARRAY) {
-      const bytesEach = type === MAP ? 2 : 1;
-      if (size * bytesEach > this.#end - payload) {
-        this.#fail(`${type === MAP ? "a map" : "an array"} of ${size} entries is cut off`, offset);
-      }
+      this.#checkRoom(offset);
       return this.#checkEntries(payload, size, type === MAP, depth);
     }
     if (next > this.#end) this.#fail(`a value of ${size} bytes is cut off`, offset);
@@ -161,8 +190,6 @@ export class MmdbData {
 
   #checkPointer(offset: number, depth: number, next: number): number {
     const target = this.payload;
-    this.#control(target);
-    if (this.type === POINTER) this.#fail("a pointer points to a pointer", offset);
     const before = this.#values;
     const packed = this.#checkTarget(target, depth);
     this.#values = before + Math.floor(packed / VALUE_UNIT);
@@ -171,15 +198,19 @@ export class MmdbData {
     return packed % VALUE_UNIT;
   }
 
+  /** An opened map or array may not claim more entries than bytes are left. */
+  #checkRoom(offset: number): void {
+    const { type, size, payload } = this;
+    if (size * (type === MAP ? 2 : 1) <= this.#end - payload) return;
+    this.#fail(`${type === MAP ? "a map" : "an array"} of ${size} entries is cut off`, offset);
+  }
+
   #checkEntries(payload: number, size: number, keyed: boolean, depth: number): number {
     let height = 0;
     let at = payload;
     for (let entry = 0; entry < size; entry++) {
       if (keyed) {
-        this.open(at);
-        if (this.type !== STRING) this.#fail("a key is no text", at);
-        if (this.payload + this.size > this.#end) this.#fail("a key is cut off", at);
-        this.#checkText(this.payload, this.payload + this.size);
+        this.checkKey(at);
         at = this.next;
       }
       height = Math.max(height, this.#checkValue(at, depth + 1));

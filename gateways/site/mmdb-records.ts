@@ -1,7 +1,7 @@
 import { geoFault } from "./geo-fault.ts";
 import { IntMap } from "./int-map.ts";
 import { MAX_REGIONS } from "./limits.ts";
-import { ARRAY, MAP, type MmdbData, STRING } from "./mmdb-data.ts";
+import { ARRAY, MAP, type MmdbData } from "./mmdb-data.ts";
 import type { MmdbFile } from "./mmdb-file.ts";
 import type { PlaceTable } from "./place-table.ts";
 
@@ -64,8 +64,7 @@ export class MmdbRecords {
   asn(recordAt: number): number {
     const known = this.#known.get(1, recordAt);
     if (known !== undefined) return known >>> 0;
-    this.#data.check(recordAt);
-    const asnAt = this.#scan(recordAt) ? this.#slot("autonomous_system_number") : 0;
+    const asnAt = this.#checkRecord(recordAt) ? this.#slot("autonomous_system_number") : 0;
     const asn = asnAt === 0 ? 0 : this.#data.number(asnAt);
     if (!(asn >= 0 && asn <= 0xffff_ffff)) {
       throw geoFault(this.#file, "an AS number is none", asnAt);
@@ -75,8 +74,7 @@ export class MmdbRecords {
   }
 
   #readPlace(recordAt: number, places: PlaceTable): number {
-    this.#data.check(recordAt);
-    if (!this.#scan(recordAt)) return 0;
+    if (!this.#checkRecord(recordAt)) return 0;
     const flatCountry = this.#slot("country_code");
     if (flatCountry !== 0) {
       const stateAt = this.#slot("state1");
@@ -138,7 +136,22 @@ export class MmdbRecords {
     return this.#slots[numbers[field]] as number;
   }
 
-  /** Finds the fields of the map at `offset`; false when there is no map. */
+  /** Checks a record and finds its fields; false when it is no map. */
+  #checkRecord(recordAt: number): boolean {
+    const data = this.#data;
+    this.#slots.fill(0);
+    const entries = data.beginRecord(recordAt);
+    for (let left = entries; left > 0; left--) {
+      data.checkKey(data.next);
+      const field = this.#fieldOpened();
+      const valueAt = data.next;
+      if (field !== 0) this.#slots[field] = valueAt;
+      data.checkEntry(valueAt);
+    }
+    return entries >= 0;
+  }
+
+  /** Finds the fields of the checked map at `offset`; false when there is no map. */
   #scan(offset: number): boolean {
     const data = this.#data;
     this.#slots.fill(0);
@@ -147,7 +160,8 @@ export class MmdbRecords {
     if (data.type !== MAP) return false;
     let at = data.payload;
     for (let left = data.size; left > 0; left--) {
-      const field = this.#fieldAt(at);
+      data.open(at);
+      const field = this.#fieldOpened();
       const valueAt = data.next;
       if (field !== 0) this.#slots[field] = valueAt;
       at = data.skip(valueAt);
@@ -155,17 +169,13 @@ export class MmdbRecords {
     return true;
   }
 
-  /** The number of the field that the key at `offset` names, 0 for others. */
-  #fieldAt(offset: number): number {
-    const data = this.#data;
-    data.open(offset);
-    if (data.type !== STRING) return 0;
-    const { payload, next } = data;
+  /** The number of the field that the opened key names, 0 for others. */
+  #fieldOpened(): number {
+    const { payload, size, bytes } = this.#data;
     const known = this.#fieldsByKey.get(0, payload);
     if (known !== undefined) return known;
-    const field = fieldNumbers.get(data.text(offset)) ?? 0;
+    const field = fieldNumbers.get(bytes.toString("utf8", payload, payload + size)) ?? 0;
     this.#fieldsByKey.set(0, payload, field);
-    data.next = next;
     return field;
   }
 }
