@@ -1,0 +1,211 @@
+import type { StateDb } from "./state-db.ts";
+
+const fields = 5;
+const bufferField = 0;
+const keyStartField = 1;
+const keyEndField = 2;
+const valueStartField = 3;
+const valueEndField = 4;
+const firstCapacity = 1_024;
+const indexBits = 20;
+
+/** Most entries of a batch: the index of an entry has 20 bits in the sorted order. */
+export const maxEntries: number = 2 ** indexBits - 1;
+/** Most spaces of a batch: 12 bits in the sorted order. */
+const maxSpaces = 2 ** 12 - 1;
+
+interface Space {
+  readonly id: number;
+  readonly rank: number;
+  /** Bytes that all its keys begin with, and one of these keys. */
+  common: number;
+  first: number;
+}
+
+/**
+ * Changes of entries, the last one of each key. Keys and values stay where they are (22 bytes of memory a change,
+ * plus the hash table), and `order` puts neighbours in LMDB's trees together, so that a page is written once.
+ */
+export class EntryBatch {
+  count: number = 0;
+  #buffers: Uint8Array[] = [];
+  #entries = new Int32Array(firstCapacity * fields);
+  #spaceOf = new Uint16Array(firstCapacity);
+  /** Open addressing: entry index plus one, 0 for free. */
+  #table = new Int32Array(firstCapacity * 2);
+  #mask = firstCapacity * 2 - 1;
+  readonly #spaces: Space[] = [];
+  readonly #ranks = new Map<number, number>();
+
+  /** Whether `more` further changes of `spaces` further spaces fit. */
+  fits(more: number, spaces: number): boolean {
+    return this.count + more <= maxEntries && this.#spaces.length + spaces <= maxSpaces;
+  }
+
+  /** Begins with changes that lie in `bytes`; gives the number to call `add` with. */
+  buffer(bytes: Uint8Array): number {
+    this.#buffers.push(bytes);
+    return this.#buffers.length - 1;
+  }
+
+  /** Adds a change; `valueStart` -1 removes the key. It replaces an earlier change of the same key. */
+  add(
+    space: number,
+    buffer: number,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    if (this.count * 2 >= this.#table.length) this.#grow();
+    const rank = this.#rank(space);
+    const bytes = this.#buffers[buffer] as Uint8Array;
+    let at = hashOf(bytes, keyStart, keyEnd, rank) & this.#mask;
+    for (;;) {
+      const found = this.#table[at] as number;
+      if (found === 0) break;
+      if (this.#same(found - 1, rank, bytes, keyStart, keyEnd)) {
+        this.#set(found - 1, buffer, keyStart, keyEnd, valueStart, valueEnd);
+        return;
+      }
+      at = (at + 1) & this.#mask;
+    }
+    const index = this.count;
+    this.count = index + 1;
+    this.#table[at] = index + 1;
+    this.#spaceOf[index] = rank;
+    this.#set(index, buffer, keyStart, keyEnd, valueStart, valueEnd);
+    this.#narrow(this.#spaces[rank] as Space, index, bytes, keyStart, keyEnd);
+  }
+
+  #rank(space: number): number {
+    let rank = this.#ranks.get(space);
+    if (rank === undefined) {
+      rank = this.#spaces.length;
+      this.#ranks.set(space, rank);
+      this.#spaces.push({ id: space, rank, common: Number.POSITIVE_INFINITY, first: -1 });
+    }
+    return rank;
+  }
+
+  #set(
+    index: number,
+    buffer: number,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const at = index * fields;
+    const entries = this.#entries;
+    entries[at + bufferField] = buffer;
+    entries[at + keyStartField] = keyStart;
+    entries[at + keyEndField] = keyEnd;
+    entries[at + valueStartField] = valueStart;
+    entries[at + valueEndField] = valueEnd;
+  }
+
+  #same(index: number, rank: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const at = index * fields;
+    let other = this.#entries[at + keyStartField] as number;
+    if ((this.#entries[at + keyEndField] as number) - other !== end - start) return false;
+    if (this.#spaceOf[index] !== rank) return false;
+    const theirs = this.#buffers[this.#entries[at + bufferField] as number] as Uint8Array;
+    for (let own = start; own < end; own++) {
+      if (bytes[own] !== theirs[other]) return false;
+      other += 1;
+    }
+    return true;
+  }
+
+  #narrow(space: Space, index: number, bytes: Uint8Array, start: number, end: number): void {
+    if (space.first < 0) {
+      space.first = index;
+      space.common = end - start;
+      return;
+    }
+    const at = space.first * fields;
+    const theirs = this.#buffers[this.#entries[at + bufferField] as number] as Uint8Array;
+    const other = this.#entries[at + keyStartField] as number;
+    const most = Math.min(space.common, end - start);
+    let common = 0;
+    while (common < most && bytes[start + common] === theirs[other + common]) common += 1;
+    space.common = common;
+  }
+
+  #grow(): void {
+    const capacity = this.#spaceOf.length * 2;
+    const entries = new Int32Array(capacity * fields);
+    entries.set(this.#entries);
+    this.#entries = entries;
+    const spaceOf = new Uint16Array(capacity);
+    spaceOf.set(this.#spaceOf);
+    this.#spaceOf = spaceOf;
+    this.#table = new Int32Array(capacity * 2);
+    this.#mask = capacity * 2 - 1;
+    for (let index = 0; index < this.count; index++) {
+      const at = index * fields;
+      const bytes = this.#buffers[entries[at + bufferField] as number] as Uint8Array;
+      const keyStart = entries[at + keyStartField] as number;
+      const rank = spaceOf[index] as number;
+      let place = hashOf(bytes, keyStart, entries[at + keyEndField] as number, rank) & this.#mask;
+      while (this.#table[place] !== 0) place = (place + 1) & this.#mask;
+      this.#table[place] = index + 1;
+    }
+  }
+
+  /** Indices of the changes by space and (the first differing bytes of) key, for `put`. */
+  order(): Uint32Array {
+    const words = new Uint32Array(this.count * 2);
+    for (let index = 0; index < this.count; index++) {
+      const rank = this.#spaceOf[index] as number;
+      const prefix = this.#prefix(index, (this.#spaces[rank] as Space).common);
+      words[index * 2] = ((prefix & 0xfff) << indexBits) | index;
+      words[index * 2 + 1] = (rank << indexBits) | (prefix >>> 12);
+    }
+    new BigUint64Array(words.buffer).sort();
+    const order = new Uint32Array(this.count);
+    for (let index = 0; index < this.count; index++) {
+      order[index] = (words[index * 2] as number) & maxEntries;
+    }
+    return order;
+  }
+
+  /** The four bytes behind the common ones as a number, zeros where the key is shorter. */
+  #prefix(index: number, common: number): number {
+    const at = index * fields;
+    const bytes = this.#buffers[this.#entries[at + bufferField] as number] as Uint8Array;
+    const start = (this.#entries[at + keyStartField] as number) + common;
+    const end = this.#entries[at + keyEndField] as number;
+    let prefix = 0;
+    for (let i = start; i < start + 4; i++) {
+      prefix = (prefix << 8) | (i < end ? (bytes[i] as number) : 0);
+    }
+    return prefix >>> 0;
+  }
+
+  /** Writes the change `index`; inside a write transaction. */
+  put(db: StateDb, index: number): void {
+    const at = index * fields;
+    const entries = this.#entries;
+    const bytes = this.#buffers[entries[at + bufferField] as number] as Uint8Array;
+    const space = (this.#spaces[this.#spaceOf[index] as number] as Space).id;
+    const keyStart = entries[at + keyStartField] as number;
+    const keyEnd = entries[at + keyEndField] as number;
+    const valueStart = entries[at + valueStartField] as number;
+    if (valueStart < 0) db.removeEntry(space, bytes, keyStart, keyEnd);
+    else {
+      const valueEnd = entries[at + valueEndField] as number;
+      db.putEntry(space, bytes, keyStart, keyEnd, valueStart, valueEnd);
+    }
+  }
+}
+
+/** FNV-1a with a last mix, so that low bits depend on all of the key. */
+function hashOf(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  let hash = 0x811c9dc5 ^ seed;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+  hash ^= hash >>> 15;
+  hash = Math.imul(hash, 0x2c1b3c6d);
+  return hash ^ (hash >>> 13);
+}
