@@ -1,6 +1,7 @@
 import type { SchemaTable } from "../schemas/schema-table.ts";
 import type { RecordBatch } from "./batch.ts";
 import type { Chunk } from "./chunk.ts";
+import type { OpenCdnError } from "./errors.ts";
 
 /** Offset of the next record to read in one topic and slot. */
 export interface Position {
@@ -52,6 +53,8 @@ export interface FollowRequest {
   readonly onDropped?: (count: number) => void;
   /** Connected or not; a follower re-connects by itself and resumes from its offsets. */
   readonly onState?: (connected: boolean) => void;
+  /** The log could not be read (it is damaged, say). Over a connection the follower tries again after a while. */
+  readonly onError?: (error: OpenCdnError) => void;
 }
 
 export interface Follower {
