@@ -111,13 +111,17 @@ export class BoundedServer {
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
-    if (request.rawHeaders.length > 2 * maxHeaderFields) return refuse(request, response, 431);
-    if (!this.#underRate(request.socket)) return refuse(request, response, 429);
-    if (request.method === "GET" && request.headers["content-length"] === undefined) {
-      return this.#options.onRequest(request, response);
-    }
-    if (!boundBody(request, response)) return;
-    this.#options.onRequest(request, response);
+    const status = this.#refusalOf(request);
+    if (status !== undefined) refuse(request, response, status);
+    else this.#options.onRequest(request, response);
+  }
+
+  /** The status with which a request is refused before anybody looks at it. */
+  #refusalOf(request: IncomingMessage): number | undefined {
+    const { rawHeaders } = request;
+    if (rawHeaders.length > 2 * maxHeaderFields) return 431;
+    if (!this.#underRate(request.socket)) return 429;
+    return hasBody(rawHeaders) && !boundBody(request) ? 413 : undefined;
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -144,13 +148,22 @@ export class BoundedServer {
   }
 }
 
-/** Reads and drops a body of at most `maxBodyBytes`; a longer one is 413 and the end of the connection. */
-function boundBody(request: IncomingMessage, response: ServerResponse): boolean {
-  const announced = Number(request.headers["content-length"] ?? 0);
-  if (!(announced <= maxBodyBytes)) {
-    refuse(request, response, 413);
-    return false;
+/** Whether a body is announced; looks at the raw fields, since `headers` costs an object a request. */
+function hasBody(rawHeaders: readonly string[]): boolean {
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    // "content-length" and "transfer-encoding" are the only names of interest, by their lengths.
+    if (name.length !== 14 && name.length !== 17) continue;
+    const lower = name.toLowerCase();
+    if (lower === "content-length" || lower === "transfer-encoding") return true;
   }
+  return false;
+}
+
+/** Reads and drops a body of at most `maxBodyBytes`; false for one that is announced as longer. */
+function boundBody(request: IncomingMessage): boolean {
+  const announced = Number(request.headers["content-length"] ?? 0);
+  if (!(announced <= maxBodyBytes)) return false;
   let size = 0;
   request.on("data", (part: Buffer) => {
     size += part.length;
