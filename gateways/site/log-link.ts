@@ -42,15 +42,24 @@ export class LogLink {
     let told = false;
     while (!signal.aborted) {
       try {
-        const log = await connect();
-        this.#log = log;
-        if (!signal.aborted) onLog(log);
+        await this.#take(await connect(), onLog);
         return;
       } catch (error) {
         if (!told) onAway?.(error);
         told = true;
       }
       await pause(backoff.next(), signal);
+    }
+  }
+
+  /** A log that cannot be used, for it lacks a topic that a newer engine has, is given back. */
+  async #take(log: Log, onLog: (log: Log) => void): Promise<void> {
+    try {
+      if (!this.#stop.signal.aborted) onLog(log);
+      this.#log = log;
+    } catch (error) {
+      await log.close();
+      throw error;
     }
   }
 }

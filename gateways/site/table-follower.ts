@@ -27,7 +27,7 @@ export interface TableFollowerOptions {
 
 interface Lane {
   readonly view: TableView<unknown>;
-  readonly decoder: Decoder<unknown>;
+  decoder: Decoder<unknown>;
   readonly sweep: SnapshotSweep;
 }
 
@@ -38,6 +38,7 @@ const text = new TextEncoder();
  * which was loaded from a file, or which missed records, becomes equal to the log.
  */
 export class TableFollower {
+  readonly #log: Log;
   readonly #lanes = new Map<string, Lane>();
   readonly #follower: Follower;
   readonly #cursor = new RecordCursor();
@@ -45,6 +46,7 @@ export class TableFollower {
 
   constructor(options: TableFollowerOptions) {
     const { log, onChanged, onCaughtUp, onState } = options;
+    this.#log = log;
     for (const view of options.views as unknown as readonly TableView<unknown>[]) {
       const slotOf = (key: string): number => slotOfKey(view.topic, log.slots, text.encode(key));
       this.#lanes.set(view.topic.name, {
@@ -86,7 +88,8 @@ export class TableFollower {
   #take(chunk: Chunk): void {
     const lane = this.#lanes.get(chunk.topic);
     if (lane === undefined) return;
-    const { view, decoder, sweep } = lane;
+    const { view, sweep } = lane;
+    const decoder = this.#decoderOf(lane);
     const bytes = asBuffer(chunk.buffer);
     const cursor = this.#cursor.open(chunk);
     while (cursor.next()) {
@@ -101,6 +104,15 @@ export class TableFollower {
       if (isFailure(value)) this.#undecodable += 1;
       else view.put(key, value);
     }
+  }
+
+  /** A log that was replaced by another has another table of schemas. */
+  #decoderOf(lane: Lane): Decoder<unknown> {
+    const { schemas } = this.#log;
+    if (lane.decoder.table !== schemas) {
+      lane.decoder = new Decoder(lane.view.topic.schema, schemas);
+    }
+    return lane.decoder;
   }
 }
 

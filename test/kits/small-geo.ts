@@ -12,10 +12,7 @@ interface Run {
  * A geo table in which these networks (IPv4 /24 or shorter, IPv6 /56 or shorter, apart from each other) have these
  * cells, and everything else the unknown one.
  */
-export function smallGeo(
-  networks: Readonly<Record<string, string>>,
-  hash = "0".repeat(64),
-): GeoTable {
+export function smallGeo(networks: Readonly<Record<string, string>>, hash?: string): GeoTable {
   const cells = new CellColumns();
   const runs4: Run[] = [];
   const runs6: Run[] = [];
@@ -39,7 +36,7 @@ export function smallGeo(
       cell6: Uint32Array.from(six, ({ cell }) => cell),
       ...cells.columns(),
     },
-    hash,
+    hash ?? "0".repeat(64),
   );
 }
 
