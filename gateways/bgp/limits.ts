@@ -23,6 +23,9 @@ export const inflatedChunkBytes: number = 128 * 1_024;
 /** Most events in one batch of a source: bounds what waits between two commits. */
 export const maxEventsPerBatch = 4_096;
 
+/** Most bytes of one batch, about: a batch fits in one chunk of the log with room to spare. */
+export const maxBatchBytes: number = 1_048_576;
+
 /** Largest prefix lists of one event; attributes (at most two BGP messages) come on top. */
 export const maxEventListBytes: number = maxRecordBytes - 2 * maxBgpMessageBytes - 1_024;
 

@@ -64,9 +64,9 @@ export class MrtFramer {
   /** Tells the framer that the stream has ended; the failure, if it ended inside a record. */
   end(): MrtFailure | undefined {
     if (this.failure === undefined && this.#carried > 0) {
-      this.#fail("truncated", `the file ends ${this.#carried} bytes into a record`);
+      this.fail("truncated", `the file ends ${this.#carried} bytes into a record`);
     }
-    if (this.failure === undefined && this.offset === 0) this.#fail("empty", "the file is empty");
+    if (this.failure === undefined && this.offset === 0) this.fail("empty", "the file is empty");
     return this.failure;
   }
 
@@ -105,19 +105,20 @@ export class MrtFramer {
   #sizeAt(bytes: Uint8Array, at: number): number {
     const type = uint16(bytes, at + 4);
     if (!registeredMrtTypes.has(type)) {
-      this.#fail("unknownType", `${type} is no MRT record type`);
+      this.fail("unknownType", `${type} is no MRT record type`);
       return -1;
     }
     const length = uint32(bytes, at + 8);
     if (length > maxMrtRecordBytes) {
-      this.#fail("recordTooLong", `a record claims ${length} bytes`);
+      this.fail("recordTooLong", `a record claims ${length} bytes`);
       return -1;
     }
     return mrtHeaderBytes + length;
   }
 
-  #fail(code: FramingFault, message: string): void {
-    this.failure = { kind: "failure", code, offset: this.offset, message };
+  /** The stream cannot be read on from here; the first reason counts. */
+  fail(code: FramingFault, message: string): void {
+    this.failure ??= { kind: "failure", code, offset: this.offset, message };
   }
 }
 

@@ -49,13 +49,13 @@ function treatedAsWithdraw(withdrawn: UpdateFault): AttributeVerdict {
 }
 
 /**
- * Turns records into events of `bgp.updates.v1`, which gather in `events` until they are taken.
+ * Turns records into events of `bgp.updates.v1`, which gather until they are taken.
  * Updates keep the order of the file. The entries of a table dump are framed by DUMP_BEGIN and
  * DUMP_END for each peer and family that has any; a dump whose file ends early has no DUMP_END.
  * Faults are judged by RFC 7606 and counted.
  */
 export class UpdateEvents implements MrtVisitor {
-  events: SourceEvent<BgpUpdate>[] = [];
+  #events: SourceEvent<BgpUpdate>[] = [];
   readonly #options: UpdateEventsOptions;
   readonly #stats: MrtStats;
   readonly #peers: FeedPeers;
@@ -85,9 +85,11 @@ export class UpdateEvents implements MrtVisitor {
     this.#from = options.from ?? { offset: 0, index: 0 };
   }
 
-  /** The place behind the last event made. */
-  get place(): EventPlace {
-    return { offset: Math.max(this.#offset, 0), index: this.#index };
+  /** The events made since this was called last. */
+  take(): SourceEvent<BgpUpdate>[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
   }
 
   /** Ends the dumps under way; `offset` is where the file ends. */
@@ -366,7 +368,7 @@ export class UpdateEvents implements MrtVisitor {
     const index = this.#index++;
     const from = this.#from;
     if (this.#offset < from.offset || (this.#offset === from.offset && index < from.index)) return;
-    this.events.push({
+    this.#events.push({
       topic: bgpUpdates,
       key: peer.peer,
       value,
