@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
-import { type Chunk, recordHeaderBytes, tombstoneLength } from "../chunk.ts";
+import { recordHeaderBytes, tombstoneLength } from "../chunk.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
+import type { ChunkReader } from "./chunk-reader.ts";
 import { EntryBatch } from "./entry-batch.ts";
 import type { StoreChange } from "./group-state.ts";
 import type { Checkpoint, LogFacts } from "./log-facts.ts";
@@ -20,8 +21,7 @@ export interface CheckpointSources {
   readonly facts: LogFacts;
   readonly index: ChunkIndex;
   readonly ownership: Ownership;
-  /** Chunks of a topic and slot between two offsets that are durable. */
-  readonly chunks: (topic: TopicState, slot: number, from: number, to: number) => Iterable<Chunk>;
+  readonly reader: ChunkReader;
 }
 
 /** Name of the space that holds a store of a task. */
@@ -118,6 +118,11 @@ export class Checkpointer {
     return this.#finished;
   }
 
+  /** Resolves when nothing of a checkpoint is under way any more, however it ended. */
+  async settled(): Promise<void> {
+    await this.#finished.catch(() => {});
+  }
+
   async #runSliced(steps: Generator<void, void>): Promise<void> {
     while (!this.#step(steps)) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -165,7 +170,7 @@ export class Checkpointer {
     groups: number,
     ends: ReadonlyMap<TopicState, Float64Array>,
   ): Generator<{ readonly count: number; readonly addTo: (batch: EntryBatch) => void }> {
-    const { index, chunks } = this.#sources;
+    const { index, reader } = this.#sources;
     for (const { head, stores } of this.#pending.slice(0, groups)) {
       for (const change of stores) {
         const space = this.#space(storeSpace(change.processor, change.slot, change.store));
@@ -179,7 +184,7 @@ export class Checkpointer {
         const from = index.recent(topic.id, slot)[0]?.baseOffset;
         if (from === undefined) continue;
         const space = this.#space(tableSpace(topic.name, slot));
-        for (const chunk of chunks(topic, slot, from, slotEnds[slot] as number)) {
+        for (const chunk of reader.between(topic, slot, from, slotEnds[slot] as number)) {
           const { count, buffer, start, end } = chunk;
           yield { count, addTo: (batch) => addRecords(batch, space, buffer, start, end) };
         }

@@ -1,40 +1,34 @@
-import { randomUUID } from "node:crypto";
 import path from "node:path";
 import type { EventSchema } from "../../schemas/event-schema.ts";
-import { CodecFailure } from "../../schemas/failure.ts";
-import { SchemaTable } from "../../schemas/schema-table.ts";
-import type { Section } from "../batch.ts";
+import type { SchemaTable } from "../../schemas/schema-table.ts";
 import type { Chunk } from "../chunk.ts";
 import type { CommitDraft, TaskState } from "../commit.ts";
 import { OpenCdnError } from "../errors.ts";
-import { defaultRetentionMs, defaultSlots, maxSlots } from "../limits.ts";
+import { defaultRetentionMs } from "../limits.ts";
 import type { TopicStatus } from "../log.ts";
-import { Checkpointer, storeSpace, tableSpace } from "./checkpointer.ts";
-import { ChunkIndex } from "./chunk-index.ts";
+import { storeSpace, tableSpace } from "./checkpointer.ts";
 import { prepareFolder } from "./data-folder.ts";
 import { type Disk, realDisk } from "./disk.ts";
 import { type GroupImage, GroupWriter } from "./group-writer.ts";
-import { type Checkpoint, LogFacts, loadCheckpoint } from "./log-facts.ts";
+import { type Checkpoint, LogFacts } from "./log-facts.ts";
+import { copySchemas, type LogParts, restoreLog, saveSchemas } from "./log-restore.ts";
 import { type Liveness, Ownership, ownerIsAlive } from "./owner.ts";
-import { recover, tidySegments } from "./recovery.ts";
 import { forgetSegments, oldSegments, removeSegments } from "./retention.ts";
-import { SegmentFiles } from "./segment-files.ts";
-import { segmentHeaderBytes } from "./segment-format.ts";
+import type { SegmentName } from "./segment-format.ts";
 import { readSnapshot } from "./snapshot.ts";
+import { type AppendOutcome, judgeAppends, type SourceAppend } from "./source-appends.ts";
 import { StateDb } from "./state-db.ts";
 import {
-  checkpointBytes,
-  checkpointMs,
-  checkpointStateBytes,
+  type CheckpointLimits,
+  checkpointLimits,
   defaultSegmentBytes,
-  maxCheckpointLag,
   maxQueuedCommits,
   maxSegmentBytes,
   minSegmentBytes,
   tailCacheBytes,
 } from "./storage-limits.ts";
-import { TailCache } from "./tail-cache.ts";
-import type { TopicState } from "./topic-table.ts";
+
+export type { AppendOutcome, SourceAppend } from "./source-appends.ts";
 
 export interface EmbeddedLogOptions {
   readonly folder: string;
@@ -58,14 +52,8 @@ export interface EmbeddedLogOptions {
 export interface EmbeddedLogWorld {
   readonly disk?: Disk;
   readonly ownerIsAlive?: Liveness;
-}
-
-/** Records of a source with its position after them. */
-export interface SourceAppend {
-  readonly source: string;
-  readonly previous: string | undefined;
-  readonly position: string;
-  readonly sections: readonly Section[];
+  readonly checkpoints?: CheckpointLimits;
+  readonly tailCacheBytes?: number;
 }
 
 export interface CommitGroup {
@@ -73,41 +61,12 @@ export interface CommitGroup {
   readonly appends: readonly SourceAppend[];
 }
 
-export type AppendOutcome =
-  | { readonly kind: "appended" }
-  | { readonly kind: "duplicate" }
-  | { readonly kind: "conflict"; readonly position: string | undefined };
-
 export interface CommitResult {
   /** One outcome for each append of the group. */
   readonly appends: readonly AppendOutcome[];
   /** The chunks that were committed, in order for each topic and slot; they stay valid. */
   readonly chunks: readonly Chunk[];
 }
-
-interface Identity {
-  readonly logId: string;
-  readonly slots: number;
-  readonly historical: boolean;
-}
-
-interface Parts {
-  readonly options: EmbeddedLogOptions;
-  readonly identity: Identity;
-  readonly schemas: SchemaTable;
-  readonly db: StateDb;
-  readonly files: SegmentFiles;
-  readonly facts: LogFacts;
-  readonly index: ChunkIndex;
-  readonly ownership: Ownership;
-  readonly checkpointer: Checkpointer;
-  readonly next: Checkpoint;
-  readonly recoveredGroups: number;
-  readonly cutBytes: number;
-}
-
-const identityFact = "log";
-const schemasFact = "schemas";
 
 /**
  * The log of one data folder, owned by this process. A commit is one write to a segment file and one fsync; the file
@@ -122,13 +81,9 @@ export class EmbeddedLog {
   /** What the start found in the segments that LMDB had not, and bytes of unfinished writes that it cut off. */
   readonly recovered: { readonly groups: number; readonly cutBytes: number };
   readonly #options: EmbeddedLogOptions;
-  readonly #db: StateDb;
-  readonly #files: SegmentFiles;
+  readonly #parts: LogParts;
   readonly #facts: LogFacts;
-  readonly #index: ChunkIndex;
-  readonly #ownership: Ownership;
-  readonly #checkpointer: Checkpointer;
-  readonly #tail = new TailCache(tailCacheBytes);
+  readonly #limits: CheckpointLimits;
   readonly #writer: GroupWriter;
   readonly #segmentBytes: number;
   readonly #listeners = new Set<(result: CommitResult) => void>();
@@ -140,23 +95,20 @@ export class EmbeddedLog {
   #fenced: OpenCdnError | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: Parts) {
-    const { options, identity } = parts;
+  private constructor(options: EmbeddedLogOptions, parts: LogParts, limits: CheckpointLimits) {
+    const { identity, facts } = parts;
     this.folder = options.folder;
     this.logId = identity.logId;
     this.slots = identity.slots;
     this.historical = identity.historical;
     this.schemas = parts.schemas;
-    this.recovered = { groups: parts.recoveredGroups, cutBytes: parts.cutBytes };
+    this.recovered = parts.recovered;
     this.#options = options;
-    this.#db = parts.db;
-    this.#files = parts.files;
-    this.#facts = parts.facts;
-    this.#index = parts.index;
-    this.#ownership = parts.ownership;
-    this.#checkpointer = parts.checkpointer;
+    this.#parts = parts;
+    this.#facts = facts;
+    this.#limits = limits;
     this.#next = parts.next;
-    this.#writer = new GroupWriter(parts.facts.topics, (topic) => options.tables.has(topic));
+    this.#writer = new GroupWriter(facts.topics, (topic) => options.tables.has(topic));
     this.#segmentBytes = Math.min(
       Math.max(options.segmentBytes ?? defaultSegmentBytes, minSegmentBytes),
       maxSegmentBytes,
@@ -179,8 +131,17 @@ export class EmbeddedLog {
     let ownership: Ownership | undefined;
     try {
       ownership = await Ownership.claim(db, folder, world.ownerIsAlive ?? ownerIsAlive);
-      const disk = world.disk ?? realDisk;
-      return new EmbeddedLog(restore({ ...options, folder }, db, ownership, paths.segments, disk));
+      const parts = restoreLog({
+        folder,
+        segmentsFolder: paths.segments,
+        db,
+        ownership,
+        disk: world.disk ?? realDisk,
+        sync: options.sync ?? true,
+        tailCacheBytes: world.tailCacheBytes ?? tailCacheBytes,
+        wanted: { logId: options.logId, slots: options.slots, historical: options.historical },
+      });
+      return new EmbeddedLog({ ...options, folder }, parts, world.checkpoints ?? checkpointLimits);
     } catch (error) {
       await giveUp(db, ownership);
       throw error;
@@ -193,11 +154,12 @@ export class EmbeddedLog {
     if (unknown.length === 0) return;
     this.#checkOpen();
     // Ids are given by a copy first: what is not durable may not be seen in the table.
-    const copy = schemaTableOf(Buffer.from(JSON.stringify(this.schemas)));
+    const copy = copySchemas(this.schemas);
     for (const schema of unknown) copy.register(schema);
-    this.#db.write("registering schemas", true, () => {
-      this.#ownership.checkInTransaction();
-      this.#db.setFact(schemasFact, Buffer.from(JSON.stringify(copy)));
+    const { db, ownership } = this.#parts;
+    db.write("registering schemas", true, () => {
+      ownership.checkInTransaction();
+      saveSchemas(db, copy);
     });
     for (const schema of unknown) this.schemas.register(schema);
   }
@@ -219,21 +181,7 @@ export class EmbeddedLog {
    */
   read(topic: string, slot: number, offset: number, maxBytes: number): Chunk[] {
     const state = this.#facts.topics.byName(topic);
-    if (state === undefined) return [];
-    return this.#read(state, slot, offset, maxBytes);
-  }
-
-  #read(topic: TopicState, slot: number, offset: number, maxBytes: number): Chunk[] {
-    const from = Math.max(offset, topic.starts[slot] ?? 0);
-    if (!(from < (topic.ends[slot] ?? 0))) return [];
-    const tailStart = this.#tail.firstOffset(topic.id, slot);
-    if (from >= tailStart) {
-      const chunks: Chunk[] = [];
-      this.#tail.read(topic.id, slot, from, maxBytes, chunks);
-      return chunks;
-    }
-    const stop = Math.min(tailStart, topic.ends[slot] as number);
-    return this.#files.read(topic, slot, this.#index.find(topic.id, slot, from, maxBytes, stop));
+    return state === undefined ? [] : this.#parts.reader.read(state, slot, offset, maxBytes);
   }
 
   /**
@@ -274,27 +222,23 @@ export class EmbeddedLog {
 
   async #commit(group: CommitGroup): Promise<CommitResult> {
     if (this.#fenced !== undefined) throw this.#fenced;
-    const { outcomes, sources, sections } = judge(group.appends, this.#facts.sources);
-    if (group.drafts.length === 0 && sources.size === 0) return { appends: outcomes, chunks: [] };
-    this.#keepPace();
-    this.#rotate();
+    const { drafts, appends } = group;
+    const { outcomes, positions, sections } = judgeAppends(appends, this.#facts.sources);
+    if (drafts.length === 0 && positions.size === 0) return { appends: outcomes, chunks: [] };
+    await this.#keepPace();
+    const { files, ownership } = this.#parts;
+    if (files.current === undefined || files.length >= this.#segmentBytes) {
+      files.begin(ownership.epoch);
+    }
     const timestampMs = Math.max(this.#options.nowMs(), this.#lastMs);
+    const sources = [...positions];
     const sequence = this.#next.sequence + 1;
-    const { epoch } = this.#ownership;
-    const { drafts } = group;
-    const image = this.#writer.build({
-      sequence,
-      epoch,
-      timestampMs,
-      drafts,
-      sections,
-      sources: [...sources],
-    });
-    const position = this.#files.length;
-    await this.#files.append(image.head, image.body);
+    const { epoch } = ownership;
+    const image = this.#writer.build({ sequence, epoch, timestampMs, drafts, sections, sources });
+    await files.append(image.head, image.body);
     this.#checkOwner();
     this.#lastMs = timestampMs;
-    this.#apply(image, drafts, [...sources], position, timestampMs);
+    this.#apply(image, drafts, sources, timestampMs);
     const result = { appends: outcomes, chunks: image.chunks.map(({ chunk }) => chunk) };
     this.#announce(result);
     this.#checkpointIfDue(timestampMs);
@@ -304,27 +248,27 @@ export class EmbeddedLog {
   /** An acknowledged group was durable while we still owned the folder, so whoever takes it over finds it. */
   #checkOwner(): void {
     try {
-      this.#ownership.check();
+      this.#parts.ownership.check();
     } catch (error) {
-      if (error instanceof OpenCdnError && error.code === "OCDN_FENCED") this.#fenced = error;
+      this.#noteFence(error);
       throw error;
     }
   }
 
-  #rotate(): void {
-    const { current, length } = this.#files;
-    if (current !== undefined && length < this.#segmentBytes) return;
-    this.#files.begin(this.#ownership.epoch);
+  #noteFence(error: unknown): void {
+    if (error instanceof OpenCdnError && error.code === "OCDN_FENCED") this.#fenced = error;
   }
 
   #apply(
     image: GroupImage,
     drafts: readonly CommitDraft[],
     sources: readonly (readonly [string, string])[],
-    position: number,
     timestampMs: number,
   ): void {
-    const { number: segment, epoch } = this.#files.current as { number: number; epoch: number };
+    const { files, facts, index, tail, checkpointer } = this.#parts;
+    const { number: segment, epoch } = files.current as SegmentName;
+    const end = files.length;
+    const chunksAt = end - image.body.length;
     const tasks = drafts.map(({ processor, slot, commit, positions, chain }) => ({
       processor,
       slot,
@@ -336,16 +280,15 @@ export class EmbeddedLog {
       baseOffset: chunk.baseOffset,
       count: chunk.count,
       segment,
-      position: position + image.head.length + at,
+      position: chunksAt + at,
       length: chunk.end - chunk.start,
     }));
-    this.#facts.apply({ topics: image.topics, sources, tasks, chunks });
-    for (const chunk of chunks) this.#index.add(chunk.topicId, chunk.slot, chunk);
-    const end = this.#files.length;
-    this.#facts.setSegment(segment, { epoch, length: end, lastMs: timestampMs });
+    facts.apply({ topics: image.topics, sources, tasks, chunks });
+    for (const chunk of chunks) index.add(chunk.topicId, chunk.slot, chunk);
+    facts.setSegment(segment, { epoch, length: end, lastMs: timestampMs });
     this.#next = { sequence: image.sequence, segment, epoch, position: end };
-    this.#tail.add(image.chunks, image.body.length);
-    this.#checkpointer.add(this.#next, image.head, image.stores, end - position);
+    tail.add(image.chunks, image.body.length);
+    checkpointer.add(this.#next, image.head, image.stores, image.head.length + image.body.length);
   }
 
   #announce(result: CommitResult): void {
@@ -362,31 +305,28 @@ export class EmbeddedLog {
   }
 
   /** When checkpoints fall behind, commits wait for one, so that memory and the next start stay bounded. */
-  #keepPace(): void {
-    const { logBytes, stateBytes } = this.#checkpointer;
-    if (
-      logBytes > maxCheckpointLag * checkpointBytes ||
-      stateBytes > maxCheckpointLag * checkpointStateBytes
-    ) {
-      this.#checkpointer.runNow();
-      this.#checkpointedMs = this.#options.nowMs();
+  async #keepPace(): Promise<void> {
+    const { checkpointer } = this.#parts;
+    const { logBytes, stateBytes, maxLag } = this.#limits;
+    const most = maxLag + 1;
+    if (checkpointer.logBytes <= most * logBytes && checkpointer.stateBytes <= most * stateBytes) {
+      return;
     }
+    await checkpointer.run();
+    this.#checkpointedMs = this.#options.nowMs();
   }
 
   #checkpointIfDue(nowMs: number): void {
-    const { logBytes, stateBytes, running } = this.#checkpointer;
+    const { checkpointer } = this.#parts;
+    const { logBytes, stateBytes, ageMs } = this.#limits;
     const due =
-      logBytes > checkpointBytes ||
-      stateBytes > checkpointStateBytes ||
-      nowMs - this.#checkpointedMs > checkpointMs;
-    if (running || !due) return;
+      checkpointer.logBytes > logBytes ||
+      checkpointer.stateBytes > stateBytes ||
+      nowMs - this.#checkpointedMs > ageMs;
+    if (checkpointer.running || !due) return;
     this.#checkpointedMs = nowMs;
     // Nothing is lost when it fails: what it would have written stays in the log, and it is tried again.
-    this.#checkpointer.run().catch((error: unknown) => this.#checkpointFailed(error));
-  }
-
-  #checkpointFailed(error: unknown): void {
-    if (error instanceof OpenCdnError && error.code === "OCDN_FENCED") this.#fenced = error;
+    checkpointer.run().catch((error: unknown) => this.#noteFence(error));
   }
 
   /** Position of a source, undefined when it never wrote. */
@@ -406,10 +346,11 @@ export class EmbeddedLog {
     store: string,
     visit: (key: Uint8Array, value: Uint8Array) => void,
   ): void {
-    if (this.#checkpointer.stateBytes > 0) this.#checkpointer.runNow();
+    const { checkpointer, db } = this.#parts;
+    if (checkpointer.stateBytes > 0) checkpointer.runNow();
     const space = this.#facts.spaces.get(storeSpace(processor, slot, store));
     if (space === undefined) return;
-    this.#db.eachEntry(space, ({ keyBytes, keyStart, keyEnd, value, valueLength }) => {
+    db.eachEntry(space, ({ keyBytes, keyStart, keyEnd, value, valueLength }) => {
       visit(keyBytes.subarray(keyStart, keyEnd), value.subarray(0, valueLength));
     });
   }
@@ -423,24 +364,12 @@ export class EmbeddedLog {
     if (state === undefined) return { chunks: [], offset: 0 };
     const offset = state.ends[slot] ?? 0;
     if (!state.table) return { chunks: [], offset };
-    const from = this.#index.recent(state.id, slot)[0]?.baseOffset ?? offset;
+    const { db, index, reader } = this.#parts;
+    const from = index.recent(state.id, slot)[0]?.baseOffset ?? offset;
+    const recent = reader.between(state, slot, from, offset);
     const space = this.#facts.spaces.get(tableSpace(topic, slot));
-    const recent = this.#chunksBetween(state, slot, from, offset);
     const timestampMs = this.#options.nowMs();
-    return {
-      chunks: readSnapshot({ db: this.#db, space, recent, topic, slot, timestampMs }),
-      offset,
-    };
-  }
-
-  *#chunksBetween(topic: TopicState, slot: number, from: number, to: number): Generator<Chunk> {
-    let next = from;
-    while (next < to) {
-      for (const chunk of this.#read(topic, slot, next, maxReadBytes)) {
-        yield chunk;
-        next = chunk.baseOffset + chunk.count;
-      }
-    }
+    return { chunks: readSnapshot({ db, space, recent, topic, slot, timestampMs }), offset };
   }
 
   /** Every topic and slot that was ever written. */
@@ -461,17 +390,16 @@ export class EmbeddedLog {
   /** Unlinks the oldest segments whose chunks are all older than the retention; gives the bytes freed. */
   async retain(nowMs: number): Promise<number> {
     const before = nowMs - (this.#options.retentionMs ?? defaultRetentionMs);
-    const facts = this.#facts;
-    const files = this.#files;
-    const old = oldSegments(facts, before, files.current?.number);
+    const { files, checkpointer } = this.#parts;
+    const old = oldSegments(this.#facts, before, files.current?.number);
     if (old.length === 0) return 0;
     this.#checkOpen();
     // Their groups have to be in LMDB: afterwards nobody can read them again. One under way may not have them all.
-    if (this.#checkpointer.running) await this.#checkpointer.run();
-    await this.#checkpointer.run();
+    if (checkpointer.running) await checkpointer.run();
+    await checkpointer.run();
     return await this.#enqueue(async () => {
       this.#checkOpen();
-      forgetSegments({ db: this.#db, facts, index: this.#index, ownership: this.#ownership }, old);
+      forgetSegments(this.#parts, old);
       return removeSegments(files, old);
     });
   }
@@ -489,46 +417,27 @@ export class EmbeddedLog {
   }
 
   async #close(): Promise<void> {
+    const { db, files, checkpointer, ownership } = this.#parts;
     this.#listeners.clear();
     try {
-      if (this.#fenced === undefined) {
-        this.#checkpointer.runNow();
-        this.#ownership.release();
-      }
+      if (this.#fenced === undefined) checkpointer.runNow();
     } catch {
       // The log holds everything; the next start brings LMDB up to it, as after a kill.
+    }
+    try {
+      if (this.#fenced === undefined) ownership.release();
+    } catch {
+      // The next claim finds a dead owner instead of none.
     } finally {
-      this.#files.close();
-      await this.#db.close();
+      await checkpointer.settled();
+      files.close();
+      await db.close();
     }
   }
 }
 
 function closed(): OpenCdnError {
   return new OpenCdnError("OCDN_DISCONNECTED", "writing to the log: it is closed");
-}
-
-/** Bytes that are read at a time when a stretch of a topic is walked. */
-const maxReadBytes = 4 * 1_048_576;
-
-/** What each append of a group comes to, and what is written of them. */
-function judge(
-  appends: readonly SourceAppend[],
-  known: ReadonlyMap<string, string>,
-): { outcomes: AppendOutcome[]; sources: Map<string, string>; sections: Section[] } {
-  const sources = new Map<string, string>();
-  const sections: Section[] = [];
-  const outcomes = appends.map((append): AppendOutcome => {
-    const position = sources.get(append.source) ?? known.get(append.source);
-    if (position !== append.previous) {
-      if (position === append.position) return { kind: "duplicate" };
-      return { kind: "conflict", position };
-    }
-    sources.set(append.source, append.position);
-    for (const section of append.sections) sections.push(section);
-    return { kind: "appended" };
-  });
-  return { outcomes, sources, sections };
 }
 
 async function giveUp(db: StateDb, ownership: Ownership | undefined): Promise<void> {
@@ -538,84 +447,4 @@ async function giveUp(db: StateDb, ownership: Ownership | undefined): Promise<vo
     // The next claim finds a dead owner instead of none.
   }
   await db.close();
-}
-
-/** Brings the state of an owned folder into memory and LMDB up to the log. */
-function restore(
-  options: EmbeddedLogOptions,
-  db: StateDb,
-  ownership: Ownership,
-  segments: string,
-  disk: Disk,
-): Parts {
-  const identity = identify(db, ownership, options);
-  const { logId, slots } = identity;
-  const schemas = schemaTableOf(db.fact(schemasFact));
-  const facts = new LogFacts(slots);
-  facts.load(db);
-  const index = new ChunkIndex(db);
-  const files = new SegmentFiles({ folder: segments, disk, logId, sync: options.sync ?? true });
-  const chunks = function* (topic: TopicState, slot: number, from: number, to: number) {
-    for (let next = from; next < to; ) {
-      const places = index.find(topic.id, slot, next, maxReadBytes, to);
-      yield* files.read(topic, slot, places);
-      const last = places.at(-1) as { baseOffset: number; count: number };
-      next = last.baseOffset + last.count;
-    }
-  };
-  const { epoch } = ownership;
-  const from = loadCheckpoint(db) ?? firstCheckpoint(epoch);
-  const checkpointer = new Checkpointer({ db, facts, index, ownership, chunks }, from);
-  const { groups, next } = recover({ logId, files, facts, index, checkpointer }, from, epoch);
-  files.startAfter(next.segment - 1);
-  checkpointer.moveTo(next);
-  checkpointer.runNow();
-  const cutBytes = tidySegments(files, facts.segments, epoch);
-  const parts = { options, identity, schemas, db, files, facts, index, ownership, checkpointer };
-  return { ...parts, next, recoveredGroups: groups, cutBytes };
-}
-
-function firstCheckpoint(epoch: number): Checkpoint {
-  return { sequence: 0, segment: 1, epoch, position: segmentHeaderBytes };
-}
-
-/** What the folder is, written down when it is new. */
-function identify(db: StateDb, ownership: Ownership, options: EmbeddedLogOptions): Identity {
-  const stored = db.fact(identityFact);
-  if (stored !== undefined) {
-    const identity = JSON.parse(stored.toString()) as Identity;
-    if (options.slots !== undefined && options.slots !== identity.slots) {
-      throw new OpenCdnError(
-        "OCDN_SLOTS_DIFFER",
-        `opening ${options.folder}: the log has ${identity.slots} slots, not ${options.slots}`,
-      );
-    }
-    return identity;
-  }
-  const slots = options.slots ?? defaultSlots;
-  if (!Number.isInteger(slots) || slots < 1 || slots > maxSlots) {
-    throw new OpenCdnError(
-      "OCDN_CONFIG",
-      `creating ${options.folder}: a log has 1 to ${maxSlots} slots, not ${slots}`,
-    );
-  }
-  const identity = {
-    logId: options.logId ?? randomUUID(),
-    slots,
-    historical: options.historical ?? false,
-  };
-  db.write("creating a log", true, () => {
-    ownership.checkInTransaction();
-    db.setFact(identityFact, Buffer.from(JSON.stringify(identity)));
-  });
-  return identity;
-}
-
-function schemaTableOf(stored: Buffer | undefined): SchemaTable {
-  if (stored === undefined) return new SchemaTable();
-  const table = SchemaTable.fromJSON(JSON.parse(stored.toString()));
-  if (table instanceof CodecFailure) {
-    throw new OpenCdnError("OCDN_FOLDER_CORRUPT", `reading the schemas of a log: ${table.message}`);
-  }
-  return table;
 }

@@ -53,8 +53,12 @@ function runtimeFolder(): string {
   return folder;
 }
 
+/** Records of this process that it could not take back (a full disk) when it closed their folders. */
+const givenUp = new Set<string>();
+
 /** Alive is a process with that pid and start time, or whoever answers on the socket (from another pid namespace). */
 export const ownerIsAlive: Liveness = async (record) => {
+  if (givenUp.has(JSON.stringify(record))) return false;
   if (record.pid > 0 && record.bootId === bootId() && processLives(record)) return true;
   return record.pid > 0 && (await socketAnswers(record.socket));
 };
@@ -180,13 +184,15 @@ export class Ownership {
     );
   }
 
-  /** Writes down that nobody owns the folder. */
+  /** Writes down that nobody owns the folder. When that fails this process, at least, knows. */
   release(): void {
+    givenUp.add(this.#bytes.toString());
     this.#db.write("giving up the ownership of a log", true, () => {
       this.checkInTransaction();
       const free = { ...this.#record, pid: 0 };
       this.#db.setFact(ownerFact, Buffer.from(JSON.stringify(free)));
     });
+    givenUp.delete(this.#bytes.toString());
   }
 }
 

@@ -1,8 +1,11 @@
+import fs from "node:fs";
 import { type Database, open, type RootDatabase, type TransactionFlags } from "lmdb";
 import { diskError } from "./disk-error.ts";
 
 /** Address space for the map, not disk: the file grows with its content. */
 const mapBytes = 64 * 1_073_741_824;
+const inputOutputError = 5;
+const fullBelowBytes = 1_048_576;
 /** `transactionSync` flags of lmdb: abortable, committed at its end; and not waiting for the disk. */
 const durable = 3 as TransactionFlags;
 const unflushed = 0x10003 as TransactionFlags;
@@ -28,6 +31,7 @@ export class EntryCursor {
  * that did not flush is lost as a whole when the machine dies, never in part, and survives the death of the process.
  */
 export class StateDb {
+  readonly #path: string;
   readonly #root: RootDatabase<Buffer, Uint8Array>;
   readonly #facts: Database<Buffer, Uint8Array>;
   readonly #places: Database<Buffer, Uint8Array>;
@@ -41,6 +45,7 @@ export class StateDb {
   #closed = false;
 
   constructor(path: string) {
+    this.#path = path;
     try {
       this.#root = open<Buffer, Uint8Array>(path, {
         encoding: "binary",
@@ -96,8 +101,15 @@ export class StateDb {
     try {
       return this.#root.transactionSync(action, flush ? durable : unflushed);
     } catch (error) {
-      throw diskError(doing, error);
+      throw diskError(doing, this.#wasShortWrite(error) ? { code: "ENOSPC" } : error);
     }
+  }
+
+  /** LMDB calls a write that stopped half-way, where the disk became full, an input/output error. */
+  #wasShortWrite(error: unknown): boolean {
+    if ((error as { code?: unknown }).code !== inputOutputError) return false;
+    const { bavail, bsize } = fs.statfsSync(this.#path);
+    return bavail * bsize < fullBelowBytes;
   }
 
   /** Makes all transactions so far durable. */

@@ -8,14 +8,24 @@ export const minSegmentBytes: number = 4_096;
 export const maxSegmentBytes: number = 1_024 * 1_048_576;
 /** Recent chunks kept in memory, so that tasks and followers at the tail never touch the disk. */
 export const tailCacheBytes: number = 32 * 1_048_576;
-/** Log bytes after which a checkpoint begins: bounds what a start has to read again. */
-export const checkpointBytes: number = 128 * 1_048_576;
-/** Bytes of state changes (kept in memory until then) after which a checkpoint begins. */
-export const checkpointStateBytes: number = 32 * 1_048_576;
-/** Age of the oldest change after which a commit begins a checkpoint. */
-export const checkpointMs: number = 15_000;
-/** When a checkpoint is this many times late, commits wait for it. */
-export const maxCheckpointLag: number = 3;
+/** When a checkpoint begins, and how late it may be. */
+export interface CheckpointLimits {
+  /** Log bytes since the last one: bounds what a start has to read again. */
+  readonly logBytes: number;
+  /** Bytes of state changes since the last one: they are kept in memory until then. */
+  readonly stateBytes: number;
+  /** Age of the last one, when a commit comes. */
+  readonly ageMs: number;
+  /** Commits wait for it once it is this many times the bytes late. */
+  readonly maxLag: number;
+}
+
+export const checkpointLimits: CheckpointLimits = {
+  logBytes: 128 * 1_048_576,
+  stateBytes: 32 * 1_048_576,
+  ageMs: 15_000,
+  maxLag: 2,
+};
 /** Most bytes of one group commit: positions inside a segment are 32-bit. */
 export const maxGroupBytes: number = 1_024 * 1_048_576;
 /** Commits that may wait behind the one under way. */
