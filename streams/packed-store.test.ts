@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RecordCursor } from "./chunk.ts";
 import type { StoreChanges } from "./commit.ts";
 import { hashPair, MultisetDigest, newLanes } from "./hash.ts";
+import { maxKeyBytes, maxRecordBytes } from "./limits.ts";
 import { PackedStore } from "./packed-store.ts";
 
 type Model = Map<string, string>;
@@ -135,28 +136,26 @@ function take(step: Step, store: PackedStore, oracle: Oracle): void {
   }
 }
 
-const keys = fc.integer({ min: 0, max: 11 }).map((n) => "k".repeat(n % 3) + n);
+const keys = fc.constantFrom("", "k", "kk", "key/3");
 const values = fc
-  .tuple(fc.integer({ min: 0, max: 9 }), fc.constantFrom(0, 1, 2, 7, 60, 300, 2_000))
+  .tuple(fc.integer({ min: 0, max: 3 }), fc.constantFrom(0, 1, 2, 60, 300, 2_000))
   .map(([n, length]) => String(n).repeat(length));
+const changes: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant("put" as const), key: keys, value: values }),
+  fc.record({ kind: fc.constant("delete" as const), key: keys }),
+);
+const turns: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constantFrom("mark", "mark", "rollback", "seal", "committed", "abort" as const),
+});
 const steps: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 8,
-    arbitrary: fc.record({ kind: fc.constant("put" as const), key: keys, value: values }),
-  },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("delete" as const), key: keys }) },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constantFrom("mark", "rollback", "seal", "committed", "abort" as const),
-    }),
-  },
+  { weight: 3, arbitrary: changes },
+  { weight: 2, arbitrary: turns },
 );
 
 describe("PackedStore", () => {
   it("does what a Map does, through marks, seals, commits and aborts", () => {
     fc.assert(
-      fc.property(fc.array(steps, { maxLength: 60 }), (sequence) => {
+      fc.property(fc.array(steps, { minLength: 30, maxLength: 100, size: "max" }), (sequence) => {
         const store = new PackedStore("test");
         const oracle = new Oracle();
         for (const step of sequence) {
@@ -172,7 +171,166 @@ describe("PackedStore", () => {
         expect(contents(store)).toEqual(oracle.now);
         expect(store.digest()).toEqual(digestOf(oracle.now));
       }),
-      { numRuns: 150 },
+      { numRuns: 120 },
     );
+  });
+
+  it("finds every key of many after others were deleted, and gives memory back", () => {
+    const store = new PackedStore("test");
+    const model: Model = new Map();
+    const round = (from: number, to: number): void => {
+      for (let i = from; i < to; i++) {
+        put(store, `key ${i}`, `value ${i}`);
+        model.set(`key ${i}`, `value ${i}`);
+      }
+      for (let i = from; i < to; i += 3) {
+        for (const key of [`key ${i}`, `key ${i - 1_500}`]) {
+          expect(remove(store, key)).toBe(model.delete(key));
+        }
+      }
+      store.seal();
+      store.committed();
+    };
+    round(0, 3_000);
+    const { memoryBytes } = store;
+    for (let from = 3_000; from < 9_000; from += 1_000) {
+      round(from, from + 1_000);
+      for (const key of [...model.keys()].slice(0, model.size - 1_500)) {
+        model.delete(key);
+        remove(store, key);
+      }
+    }
+    expect(contents(store)).toEqual(model);
+    for (const [key, value] of model) expect(get(store, key)).toBe(value);
+    expect(get(store, "key 0")).toBeUndefined();
+    expect(store.memoryBytes).toBeLessThanOrEqual(memoryBytes * 1.2);
+  });
+
+  it("gives back the memory of what was undone", () => {
+    const store = new PackedStore("test");
+    let memoryBytes = 0;
+    for (let i = 0; i < 50; i++) {
+      for (let key = 0; key < 200; key++) put(store, `key ${i} ${key}`, "v".repeat(key));
+      if (i % 2 === 0) store.rollbackToMark();
+      if (i % 3 === 0) store.seal();
+      if (i % 6 === 0) store.committed();
+      store.abort();
+      if (i === 5) memoryBytes = store.memoryBytes;
+      expect(store.size).toBe(0);
+    }
+    expect(store.memoryBytes).toBeLessThanOrEqual(memoryBytes * 1.1);
+  });
+
+  it("scans a prefix in byte order, whatever the history", () => {
+    const keys = fc.uniqueArray(
+      fc.uint8Array({ maxLength: 3 }).map((bytes) => textOf(bytes, 0, bytes.length)),
+    );
+    fc.assert(
+      fc.property(keys, fc.constantFrom("", "\0", "a", "\xff\xff"), (all, prefix) => {
+        const store = new PackedStore("test");
+        for (const key of all) put(store, key, `${key}!`);
+        for (const key of all.slice(0, 2)) remove(store, key);
+        const found: string[] = [];
+        store.scan(bytesOf(prefix), (bytes, keyStart, keyEnd, valueStart, valueEnd) => {
+          const key = textOf(bytes, keyStart, keyEnd);
+          expect(textOf(bytes, valueStart, valueEnd)).toBe(`${key}!`);
+          found.push(key);
+          return undefined;
+        });
+        expect(found).toEqual(
+          all
+            .slice(2)
+            .filter((key) => key.startsWith(prefix))
+            .sort((a, b) => Buffer.compare(bytesOf(a) as Buffer, bytesOf(b) as Buffer)),
+        );
+      }),
+    );
+  });
+
+  it("stops a scan when the visitor says so, and refuses changes by it", () => {
+    const store = new PackedStore("test");
+    for (const key of ["c", "a", "b"]) put(store, key, key);
+    const found: string[] = [];
+    store.scan(bytesOf(""), (bytes, keyStart, keyEnd) => {
+      found.push(textOf(bytes, keyStart, keyEnd));
+      return found.length < 2;
+    });
+    expect(found).toEqual(["a", "b"]);
+    for (const change of [() => put(store, "d", "d"), () => remove(store, "a")]) {
+      expect(() =>
+        store.forEachUnordered(() => {
+          change();
+          return undefined;
+        }),
+      ).toThrow(/by a visitor/);
+    }
+    put(store, "d", "d");
+    expect(store.size).toBe(4);
+  });
+
+  it("loads a snapshot to the same contents and digest, without changes to seal", () => {
+    const store = new PackedStore("test");
+    for (let i = 0; i < 100; i++) put(store, `key ${i % 60}`, "x".repeat(i * 7));
+    remove(store, "key 7");
+    expect(() => store.snapshot(() => undefined)).toThrow(/amid changes/);
+    const sealed = store.seal();
+    const loaded = new PackedStore("test");
+    loaded.load(bytesOf("key 1"), bytesOf("to be replaced"));
+    loaded.load(bytesOf("gone"), bytesOf("to be deleted"));
+    loaded.load(bytesOf("gone"), undefined);
+    loaded.load(bytesOf("never there"), undefined);
+    store.snapshot((bytes, keyStart, keyEnd, valueStart, valueEnd) => {
+      loaded.load(bytes.subarray(keyStart, keyEnd), bytes.subarray(valueStart, valueEnd));
+      return undefined;
+    });
+    expect(contents(loaded)).toEqual(contents(store));
+    expect(loaded.digest()).toEqual(sealed.digest);
+    const empty = loaded.seal();
+    expect([empty.changes.count, empty.changes.length, empty.entries]).toEqual([0, 0, 59]);
+    expect(empty.digest).toEqual(sealed.digest);
+    loaded.clear();
+    expect([loaded.size, contents(loaded).size]).toEqual([0, 0]);
+    expect(loaded.digest()).toEqual(new Uint8Array(16));
+  });
+
+  it("does not change when a bound is reached, and can still undo", () => {
+    const limit = expect.objectContaining({ code: "OCDN_LIMIT" });
+    const small = new PackedStore("small", { maxEntries: 2, maxBytes: 8_192 });
+    put(small, "a", "1");
+    put(small, "b", "2".repeat(4_000));
+    small.seal();
+    small.committed();
+    const before = contents(small);
+    expect(() => put(small, "c", "3")).toThrow(limit);
+    expect(() => put(small, "a", "4".repeat(8_000))).toThrow(limit);
+    expect(() => put(small, "k".repeat(maxKeyBytes + 1), "")).toThrow(limit);
+    const long = new Uint8Array(maxRecordBytes + 1);
+    expect(() => small.put(long, 0, 1, long, 0, long.length)).toThrow(limit);
+    expect(contents(small)).toEqual(before);
+    expect(small.digest()).toEqual(digestOf(before));
+  });
+
+  it("undoes beyond its bound of memory rather than fail", () => {
+    const small = new PackedStore("small", { maxBytes: 8_192 });
+    put(small, "b", "2".repeat(4_000));
+    small.seal();
+    small.committed();
+    const before = contents(small);
+    put(small, "b", "2");
+    put(small, "c", "3".repeat(4_000));
+    small.abort();
+    expect(contents(small)).toEqual(before);
+    expect(() => put(small, "a", "4".repeat(8_000))).toThrow(/its memory is full/);
+  });
+
+  it("holds the largest key and value", () => {
+    const store = new PackedStore("test");
+    const key = "k".repeat(maxKeyBytes);
+    for (let i = 0; i < 9; i++) {
+      put(store, `${i}`, "v".repeat(maxRecordBytes));
+      put(store, key, String(i).repeat(maxRecordBytes));
+    }
+    expect(get(store, key)).toBe("8".repeat(maxRecordBytes));
+    expect(store.size).toBe(10);
   });
 });

@@ -16,8 +16,8 @@ const headBytes = 20;
 const maxOpenSessions = 256;
 
 /**
- * Sessions of each key: records less than a gap apart. Open sessions of a key are one entry of the store, in the
- * order of time; a record that closes the gap between two joins them. A session closes a gap and the grace after
+ * Sessions of each key: records less than a gap apart. Open sessions of a key are one entry of the store; a
+ * record that closes the gap between two joins them. A session closes a gap and the grace after
  * its last event.
  */
 export class Sessions {
@@ -137,20 +137,15 @@ export class Sessions {
       throw new OpenCdnError("OCDN_LIMIT", message);
     }
     after.length = 0;
-    let placed = false;
     let alone = true;
     for (let at = 0; at < before.length; at = endOf(before, at)) {
       if (this.#takes(at, eventMs)) {
         alone = false;
         continue;
       }
-      if (!placed && firstOf(before, at) > firstMs) {
-        appendSession(after, firstMs, lastMs, this.#joined);
-        placed = true;
-      }
       after.append(before.bytes, at, endOf(before, at));
     }
-    if (!placed) appendSession(after, firstMs, lastMs, this.#joined);
+    appendSession(after, firstMs, lastMs, this.#joined);
     return alone;
   }
 
