@@ -84,7 +84,10 @@ export class GeoTable {
     this.arrays = arrays;
     this.hash = hash;
     this.#ranges4 = arrays.low4.length;
-    this.#pages6 = arrays.start6.filter((_, at) => at % PAGE_RANGES === 0);
+    this.#pages6 = Float64Array.from(
+      { length: Math.ceil(arrays.start6.length / PAGE_RANGES) },
+      (_, page) => arrays.start6[page * PAGE_RANGES] as number,
+    );
     this.#names = new Array<string | undefined>(arrays.parent.length).fill(undefined);
   }
 

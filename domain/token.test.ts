@@ -1,3 +1,4 @@
+import { createSecretKey } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Address, parseAddress } from "./address.ts";
@@ -19,7 +20,8 @@ const nowMs = 1_750_000_000_000;
 const dayMs = 86_400_000;
 
 function keyOf(id: string, fill: number, fromMs = nowMs - dayMs, toMs = nowMs + dayMs): TokenKey {
-  return { id, secret: new Uint8Array(32).fill(fill), notBeforeMs: fromMs, notAfterMs: toMs };
+  const secret = createSecretKey(new Uint8Array(32).fill(fill));
+  return { id, secret, notBeforeMs: fromMs, notAfterMs: toMs };
 }
 
 function addressOf(text: string): Address {

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
 import { type Address, addressBytes } from "./address.ts";
 import type { Block } from "./block.ts";
 import { contains, maxPrefixLength } from "./prefix.ts";
@@ -7,7 +7,8 @@ import { contains, maxPrefixLength } from "./prefix.ts";
 export interface TokenKey {
   /** 1 to 16 characters of `a-z`, `0-9` and `-`. */
   readonly id: string;
-  readonly secret: Uint8Array;
+  /** At least MIN_SECRET_BYTES; a key object is printed by nothing. */
+  readonly secret: KeyObject;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
 }
@@ -153,10 +154,13 @@ export interface TokenContext {
 }
 
 /**
- * Accepts a token that one of the keys signed, for this node, service and client, at this
- * time. `WRONG_BLOCK` comes last: such a token was good for a client elsewhere.
+ * Accepts a token that one of the keys signed, at this time, for whomever: what it claims can be
+ * believed, and is still to be compared.
  */
-export function verifyToken(token: string, context: TokenContext): TokenAccepted | TokenFailure {
+export function verifySignature(
+  token: string,
+  context: Pick<TokenContext, "keys" | "nowMs" | "clockSkewMs">,
+): TokenAccepted | TokenFailure {
   const read = readToken(token);
   if (read === undefined) return failure("MALFORMED");
   const { claims, body } = read;
@@ -168,10 +172,21 @@ export function verifyToken(token: string, context: TokenContext): TokenAccepted
   if (!timingSafeEqual(expected, body.subarray(signed.length))) return failure("BAD_SIGNATURE");
   if (claims.issuedMs > context.nowMs + skewMs) return failure("NOT_YET");
   if (claims.expiresMs + skewMs <= context.nowMs) return failure("EXPIRED");
+  return { kind: "accepted", claims };
+}
+
+/**
+ * Accepts a token that one of the keys signed, for this node, service and client, at this
+ * time. `WRONG_BLOCK` comes last: such a token was good for a client elsewhere.
+ */
+export function verifyToken(token: string, context: TokenContext): TokenAccepted | TokenFailure {
+  const accepted = verifySignature(token, context);
+  if (accepted.kind === "failure") return accepted;
+  const { claims } = accepted;
   if (claims.nodeId !== context.nodeId) return failure("WRONG_NODE");
   if (claims.serviceId !== context.serviceId) return failure("WRONG_SERVICE");
   if (!contains(claims.block, context.client)) return failure("WRONG_BLOCK");
-  return { kind: "accepted", claims };
+  return accepted;
 }
 
 function failure(code: TokenFailureCode): TokenFailure {

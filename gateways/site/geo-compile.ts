@@ -92,6 +92,10 @@ class CellTable {
   readonly #asn: number[] = [0];
   /** Weighted sums of points on the unit sphere. */
   #sums = new Float64Array(3 * CELLS);
+  #lastCountry = 0;
+  #lastRegion = 0;
+  #lastAsn = 0;
+  #lastCell = 0;
   readonly #countries: string[];
   readonly #continents = new Map<string, number>();
 
@@ -105,7 +109,15 @@ class CellTable {
     if (place === 0) return 0;
     const country = this.#places.country[place] as number;
     const region = this.#places.region[place] as number;
-    return this.#cell(country, region, asn);
+    // Neighbours are often of one region and one AS.
+    if (asn === this.#lastAsn && region === this.#lastRegion && country === this.#lastCountry) {
+      return this.#lastCell;
+    }
+    this.#lastCountry = country;
+    this.#lastRegion = region;
+    this.#lastAsn = asn;
+    this.#lastCell = this.#cell(country, region, asn);
+    return this.#lastCell;
   }
 
   #cell(country: number, region: number, asn: number): number {
@@ -149,10 +161,12 @@ class CellTable {
       this.#sums = sums;
     }
     const { points } = this.#places;
-    for (let axis = 0; axis < 3; axis++) {
-      const at = 3 * cell + axis;
-      this.#sums[at] = (this.#sums[at] as number) + weight * (points[3 * place + axis] as number);
-    }
+    const sums = this.#sums;
+    const at = 3 * cell;
+    const from = 3 * place;
+    sums[at] = (sums[at] as number) + weight * (points[from] as number);
+    sums[at + 1] = (sums[at + 1] as number) + weight * (points[from + 1] as number);
+    sums[at + 2] = (sums[at + 2] as number) + weight * (points[from + 2] as number);
   }
 
   finish(): Omit<GeoArrays, "top4" | "low4" | "cell4" | "start6" | "cell6"> {

@@ -49,15 +49,16 @@ export function compileDatabases(files: GeoFiles): CompiledGeo {
   const placeSegments: Partial<Record<AddressFamily, Segments>> = {};
   const asnSegments: Partial<Record<AddressFamily, Segments>> = {};
   for (const file of files.cityDatabases) {
-    const bytes = readDatabase(file);
-    const mmdb = openMmdb(file, bytes);
-    sources.push(sourceOf(file, bytes, mmdb));
+    const database = readDatabase(file);
+    const mmdb = openMmdb(file, database.bytes);
+    sources.push(sourceOf(file, database, mmdb));
     addPlaces(mmdb, places, placeSegments);
   }
   for (const file of files.asnDatabases) {
-    const bytes = readDatabase(file);
+    const database = readDatabase(file);
+    const { bytes } = database;
     const mmdb = isMmdb(bytes) ? openMmdb(file, bytes) : undefined;
-    sources.push(sourceOf(file, bytes, mmdb));
+    sources.push(sourceOf(file, database, mmdb));
     const { four, six } = mmdb === undefined ? readAsnCsv(file, bytes) : asnsOf(mmdb);
     if (four !== undefined) asnSegments[4] ??= four;
     if (six !== undefined) asnSegments[6] ??= six;
@@ -72,12 +73,19 @@ export function compileDatabases(files: GeoFiles): CompiledGeo {
   return { arrays, sources };
 }
 
+/** A database as it was read, with the time that the file had before. */
+interface Database {
+  readonly bytes: Buffer;
+  readonly modifiedMs: number;
+}
+
 /** Reads a database as a whole; throws `OCDN_GEO` when it is absent or too large. */
-export function readDatabase(file: string): Buffer {
+export function readDatabase(file: string): Database {
   try {
-    const { size } = statSync(file);
+    // The time first: a file that is replaced in between then looks changed, and is read again.
+    const { size, mtimeMs } = statSync(file);
     if (size > MAX_DATABASE_BYTES) throw geoFault(file, `${size} bytes are too many`);
-    return readFileSync(file);
+    return { bytes: readFileSync(file), modifiedMs: mtimeMs };
   } catch (error) {
     throw readFault(file, error);
   }
@@ -90,11 +98,15 @@ function readFault(file: string, error: unknown): Error {
   return geoFault(file, cause, undefined, error);
 }
 
-function sourceOf(file: string, bytes: Buffer, mmdb: MmdbFile | undefined): GeoSource {
+function sourceOf(
+  file: string,
+  { bytes, modifiedMs }: Database,
+  mmdb: MmdbFile | undefined,
+): GeoSource {
   return {
     file,
     sizeBytes: bytes.length,
-    modifiedMs: statSync(file).mtimeMs,
+    modifiedMs,
     sha256: createHash("sha256").update(bytes).digest("hex"),
     databaseType: mmdb?.databaseType ?? "csv",
     builtMs: mmdb?.buildMs ?? 0,

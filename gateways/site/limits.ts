@@ -31,9 +31,31 @@ export const COMPARED_NETWORKS = 256;
 export const MAX_CACHE_BYTES: number = 2 ** 30;
 /** Largest header of a compiled table: mostly the names of regions. */
 export const MAX_CACHE_HEADER_BYTES: number = 2 ** 24;
+/** A compile that takes longer hangs: the default databases take 3 s, the largest ones a minute. */
+export const MAX_COMPILE_MS = 300_000;
+/** Longest wait for another process that compiles the same databases. */
+export const MAX_LOCK_WAIT_MS = 240_000;
+/** Largest key-ring file and most keys in it: a few are valid at one time. */
+export const MAX_KEY_RING_BYTES = 65_536;
+export const MAX_KEYS = 16;
+/** Longest Forwarded header that is read, and how much of the end of X-Forwarded-For. */
+export const MAX_FORWARDED_BYTES = 2_048;
+/** Proxies that a request may come through. */
+export const MAX_PROXY_HOPS = 16;
+/** Networks of trusted proxies that a configuration may name. */
+export const MAX_TRUSTED_PROXIES = 256;
+/** Largest file of persisted tables: a million decisions of 200 bytes. */
+export const MAX_PERSISTED_BYTES: number = 2 ** 28;
+/** Largest header of it: mostly the text of schemas. */
+export const MAX_PERSISTED_HEADER_BYTES: number = 2 ** 22;
+/** Tables that one gateway follows. */
+export const MAX_PERSISTED_TOPICS = 64;
 /** Databases of one kind that one site may name. */
 export const MAX_DATABASES = 8;
 
+if (MAX_LOCK_WAIT_MS >= MAX_COMPILE_MS) {
+  throw new Error("limits: a compile must outlast the wait for another one");
+}
 if (MAX_CACHE_HEADER_BYTES >= MAX_CACHE_BYTES) {
   throw new Error("limits: the header of a compiled table must be smaller than the table");
 }

@@ -9,27 +9,37 @@ import type { PlaceTable } from "./place-table.ts";
  * The fields that are read, of three layouts: GeoIP2 and GeoLite2 (and DB-IP's own files, which
  * follow it) with nested maps, the flat layout of ip-location-db, and AS databases of both.
  */
-const fields = [
-  "",
-  "country_code",
-  "state1",
-  "latitude",
-  "longitude",
-  "country",
-  "registered_country",
-  "subdivisions",
-  "location",
-  "iso_code",
-  "names",
-  "en",
-  "autonomous_system_number",
-] as const;
+const COUNTRY_CODE = 1;
+const STATE1 = 2;
+const LATITUDE = 3;
+const LONGITUDE = 4;
+const COUNTRY = 5;
+const REGISTERED_COUNTRY = 6;
+const SUBDIVISIONS = 7;
+const LOCATION = 8;
+const ISO_CODE = 9;
+const NAMES = 10;
+const EN = 11;
+const AS_NUMBER = 12;
+const FIELDS = 13;
+
+const fieldNumbers: ReadonlyMap<string, number> = new Map([
+  ["country_code", COUNTRY_CODE],
+  ["state1", STATE1],
+  ["latitude", LATITUDE],
+  ["longitude", LONGITUDE],
+  ["country", COUNTRY],
+  ["registered_country", REGISTERED_COUNTRY],
+  ["subdivisions", SUBDIVISIONS],
+  ["location", LOCATION],
+  ["iso_code", ISO_CODE],
+  ["names", NAMES],
+  ["en", EN],
+  ["autonomous_system_number", AS_NUMBER],
+]);
+
 /** Bytes of a data section for each record, a guess. */
 const RECORD_BYTES = 48;
-
-type Field = (typeof fields)[number];
-const numbers = Object.fromEntries(fields.map((field, at) => [field, at])) as Record<Field, number>;
-const fieldNumbers: ReadonlyMap<string, number> = new Map(fields.map((field, at) => [field, at]));
 
 /**
  * Reads each record of a database once: checks it with bounds, then makes a place or an AS number
@@ -43,7 +53,7 @@ export class MmdbRecords {
   readonly #countriesByText = new IntMap();
   readonly #known: IntMap;
   /** Where the values of the fields of the map read last lie; 0 for absent. */
-  readonly #slots = new Int32Array(fields.length);
+  readonly #slots = new Int32Array(FIELDS);
 
   constructor(file: MmdbFile) {
     this.#data = file.data;
@@ -64,7 +74,7 @@ export class MmdbRecords {
   asn(recordAt: number): number {
     const known = this.#known.get(1, recordAt);
     if (known !== undefined) return known >>> 0;
-    const asnAt = this.#checkRecord(recordAt) ? this.#slot("autonomous_system_number") : 0;
+    const asnAt = this.#checkRecord(recordAt) ? this.#slot(AS_NUMBER) : 0;
     const asn = asnAt === 0 ? 0 : this.#data.number(asnAt);
     if (!(asn >= 0 && asn <= 0xffff_ffff)) {
       throw geoFault(this.#file, "an AS number is none", asnAt);
@@ -75,22 +85,22 @@ export class MmdbRecords {
 
   #readPlace(recordAt: number, places: PlaceTable): number {
     if (!this.#checkRecord(recordAt)) return 0;
-    const flatCountry = this.#slot("country_code");
+    const flatCountry = this.#slot(COUNTRY_CODE);
     if (flatCountry !== 0) {
-      const stateAt = this.#slot("state1");
-      const latitude = this.#numberAt(this.#slot("latitude"));
-      const longitude = this.#numberAt(this.#slot("longitude"));
+      const stateAt = this.#slot(STATE1);
+      const latitude = this.#numberAt(this.#slot(LATITUDE));
+      const longitude = this.#numberAt(this.#slot(LONGITUDE));
       const country = this.#countryOf(flatCountry, places);
       return places.add(country, this.#regionOf(stateAt, places), latitude, longitude);
     }
-    const countryAt = this.#slot("country") || this.#slot("registered_country");
-    const subdivisionsAt = this.#slot("subdivisions");
-    const locationAt = this.#slot("location");
-    const codeAt = this.#scan(countryAt) ? this.#slot("iso_code") : 0;
+    const countryAt = this.#slot(COUNTRY) || this.#slot(REGISTERED_COUNTRY);
+    const subdivisionsAt = this.#slot(SUBDIVISIONS);
+    const locationAt = this.#slot(LOCATION);
+    const codeAt = this.#scan(countryAt) ? this.#slot(ISO_CODE) : 0;
     const regionAt = this.#subdivision(subdivisionsAt);
     const hasLocation = this.#scan(locationAt);
-    const latitude = hasLocation ? this.#numberAt(this.#slot("latitude")) : Number.NaN;
-    const longitude = hasLocation ? this.#numberAt(this.#slot("longitude")) : Number.NaN;
+    const latitude = hasLocation ? this.#numberAt(this.#slot(LATITUDE)) : Number.NaN;
+    const longitude = hasLocation ? this.#numberAt(this.#slot(LONGITUDE)) : Number.NaN;
     const country = this.#countryOf(codeAt, places);
     return places.add(country, this.#regionOf(regionAt, places), latitude, longitude);
   }
@@ -101,39 +111,42 @@ export class MmdbRecords {
     this.#data.open(subdivisionsAt);
     if (this.#data.type !== ARRAY || this.#data.size === 0) return 0;
     if (!this.#scan(this.#data.payload)) return 0;
-    const codeAt = this.#slot("iso_code");
+    const codeAt = this.#slot(ISO_CODE);
     if (codeAt !== 0) return codeAt;
-    return this.#scan(this.#slot("names")) ? this.#slot("en") : 0;
+    return this.#scan(this.#slot(NAMES)) ? this.#slot(EN) : 0;
   }
 
   #countryOf(textAt: number, places: PlaceTable): number {
-    return this.#interned(textAt, this.#countriesByText, (text) => places.countryNumber(text));
-  }
-
-  #regionOf(textAt: number, places: PlaceTable): number {
-    if (places.regions.length > MAX_REGIONS) {
-      throw geoFault(this.#file, `more than ${MAX_REGIONS} regions`, textAt);
-    }
-    return this.#interned(textAt, this.#regionsByText, (text) => places.regionNumber(text));
-  }
-
-  #interned(textAt: number, known: IntMap, intern: (text: string) => number): number {
     if (textAt === 0) return 0;
     this.#data.open(textAt);
     const { payload } = this.#data;
-    const number = known.get(0, payload);
-    if (number !== undefined) return number;
-    const made = intern(this.#data.text(textAt));
-    known.set(0, payload, made);
-    return made;
+    const known = this.#countriesByText.get(0, payload);
+    if (known !== undefined) return known;
+    const country = places.countryNumber(this.#data.text(textAt));
+    this.#countriesByText.set(0, payload, country);
+    return country;
+  }
+
+  #regionOf(textAt: number, places: PlaceTable): number {
+    if (textAt === 0) return 0;
+    this.#data.open(textAt);
+    const { payload } = this.#data;
+    const known = this.#regionsByText.get(0, payload);
+    if (known !== undefined) return known;
+    if (places.regions.length > MAX_REGIONS) {
+      throw geoFault(this.#file, `more than ${MAX_REGIONS} regions`, textAt);
+    }
+    const region = places.regionNumber(this.#data.text(textAt));
+    this.#regionsByText.set(0, payload, region);
+    return region;
   }
 
   #numberAt(offset: number): number {
     return offset === 0 ? Number.NaN : this.#data.number(offset);
   }
 
-  #slot(field: Field): number {
-    return this.#slots[numbers[field]] as number;
+  #slot(field: number): number {
+    return this.#slots[field] as number;
   }
 
   /** Checks a record and finds its fields; false when it is no map. */
