@@ -37,7 +37,8 @@ export class AttributeCache {
     verdict: AttributeVerdict,
   ): void {
     if (end - start > maxCachedAttributeBytes) return;
-    this.#slots[this.#slot] = { key: bytes.slice(start, end), mark, verdict };
+    // A copy: `slice` of a Buffer would keep the whole chunk of the file alive.
+    this.#slots[this.#slot] = { key: new Uint8Array(bytes.subarray(start, end)), mark, verdict };
   }
 }
 

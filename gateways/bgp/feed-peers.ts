@@ -43,7 +43,7 @@ export class FeedPeers {
 
   #add(view: MrtView, hash: number, next: FeedPeer | undefined): FeedPeer {
     const { peerBytes, peerAt, peerAsn, peerFamily: family } = view;
-    const address = peerBytes.slice(peerAt, peerAt + addressBytes(family));
+    const address = new Uint8Array(peerBytes.subarray(peerAt, peerAt + addressBytes(family)));
     const peerAddress = formatAddress(address, 0, family);
     const name = `${this.#collector}/${peerAsn}/${peerAddress}`;
     const peer: FeedPeer = { peer: name, peerAsn, peerAddress, family, address, next, dumping: 0 };

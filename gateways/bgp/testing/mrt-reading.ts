@@ -44,7 +44,7 @@ export function printText(bytes: Uint8Array, chunkBytes: number = 65_536): strin
 function feed(reader: MrtReader, bytes: Uint8Array, chunkBytes: number): void {
   for (let at = 0; at < bytes.length; at += chunkBytes) {
     // Each chunk has memory of its own that is spoilt afterwards, as a reused buffer would be.
-    const chunk = bytes.slice(at, at + chunkBytes);
+    const chunk = Buffer.from(bytes.subarray(at, at + chunkBytes));
     const more = reader.push(chunk);
     chunk.fill(0xee);
     if (!more) return;
