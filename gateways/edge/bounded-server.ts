@@ -66,9 +66,12 @@ export class BoundedServer {
     this.#server.on("connection", (socket) => this.#gate.admit(socket));
     this.#server.on("request", (request, response) => this.#take(request, response));
     this.#server.on("checkContinue", (request, response) => refuse(request, response, 417));
-    this.#server.on("upgrade", (request, socket, head) =>
-      this.#upgrade(request, socket as Socket, head),
-    );
+    const { onUpgrade } = options;
+    if (onUpgrade !== undefined) {
+      this.#server.on("upgrade", (request, socket, head) =>
+        upgrade(request, socket as Socket, head, onUpgrade),
+      );
+    }
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
       answerClientError(error, socket as Socket),
     );
@@ -124,18 +127,6 @@ export class BoundedServer {
     return hasBody(rawHeaders) && !boundBody(request) ? 413 : undefined;
   }
 
-  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const { onUpgrade } = this.#options;
-    socket.on("error", () => socket.destroy());
-    if (onUpgrade === undefined || request.rawHeaders.length > 2 * maxHeaderFields) {
-      const status =
-        onUpgrade === undefined ? "404 Not Found" : "431 Request Header Fields Too Large";
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-      return;
-    }
-    onUpgrade(request, socket, head);
-  }
-
   #underRate(socket: CountedSocket): boolean {
     const state = socket[rate];
     if (state === undefined || state.second !== this.#second) {
@@ -146,6 +137,27 @@ export class BoundedServer {
     if (state.count <= maxRequestRatePerSocket) return true;
     return this.#options.isTrusted(socket.remoteAddress ?? "");
   }
+}
+
+function upgrade(
+  request: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+  onUpgrade: NonNullable<BoundedServerOptions["onUpgrade"]>,
+): void {
+  socket.on("error", () => socket.destroy());
+  if (request.rawHeaders.length > 2 * maxHeaderFields) {
+    refuseUpgrade(socket, "431 Request Header Fields Too Large");
+    return;
+  }
+  onUpgrade(request, socket, head);
+}
+
+/** Ends an upgrade with an HTTP status, e.g. `401 Unauthorized`, and a reason where one is given. */
+export function refuseUpgrade(socket: Socket, status: string, reason?: string): void {
+  const why = reason === undefined ? "" : `X-OpenCDN-Reason: ${reason}\r\n`;
+  socket.end(`HTTP/1.1 ${status}\r\n${why}Connection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.destroySoon();
 }
 
 /** Whether a body is announced; looks at the raw fields, since `headers` costs an object a request. */

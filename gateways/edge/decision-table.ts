@@ -1,10 +1,11 @@
-import { cellKey } from "../../domain/cell.ts";
+import { cellKey, splitCellKey } from "../../domain/cell.ts";
 import type { Candidate } from "../../domain/weighted-pick.ts";
 import type { RouteDecision } from "../../schemas/generated/events.ts";
 import type { Topic } from "../../streams/topic.ts";
 import { routeDecisions } from "../../streams/topics.ts";
-import type { TableView } from "../site/table-follower.ts";
+import { emptyHeader } from "./fleet-tables.ts";
 import { maxCandidates, maxDecisions, maxNodes } from "./limits.ts";
+import type { PersistentView } from "./persisted-views.ts";
 
 /** No decision. */
 export const none = -1;
@@ -21,7 +22,7 @@ interface WritableCandidate {
  * The decisions in columns: about 40 bytes and the key for one of four candidates, instead of an object for each
  * of a million cells. An entry is a small integer that holds until the next `put` or `remove`.
  */
-export class DecisionTable implements TableView<RouteDecision> {
+export class DecisionTable implements PersistentView<RouteDecision> {
   readonly topic: Topic<RouteDecision> = routeDecisions;
   readonly #entries = new Map<string, number>();
   readonly #free: number[] = [];
@@ -64,6 +65,23 @@ export class DecisionTable implements TableView<RouteDecision> {
 
   keys(): Iterable<string> {
     return this.#entries.keys();
+  }
+
+  *entries(): Iterable<readonly [string, RouteDecision]> {
+    for (const [key, entry] of this.#entries) {
+      const { cell, service } = splitCellKey(key);
+      const value: RouteDecision = {
+        ...emptyHeader(),
+        serviceId: service ?? "",
+        cell,
+        version: this.versionOf(entry),
+        candidates: this.candidatesOf(entry).map((candidate) => ({ ...candidate })),
+        flagged: this.isFlagged(entry),
+        reason: "",
+        ttlSeconds: this.ttlSecondsOf(entry),
+      };
+      yield [key, value];
+    }
   }
 
   put(_key: string, decision: RouteDecision): void {

@@ -3,9 +3,9 @@ import { supersedes } from "../../domain/weighted-pick.ts";
 import type { NodeInventory, NodeOverlay, ServicePolicy } from "../../schemas/generated/events.ts";
 import type { Topic } from "../../streams/topic.ts";
 import { nodeInventory, nodeOverlay, servicePolicies } from "../../streams/topics.ts";
-import type { TableView } from "../site/table-follower.ts";
 import { hostOf } from "./host.ts";
 import { maxNodes, maxServices } from "./limits.ts";
+import type { PersistentView } from "./persisted-views.ts";
 import { originOf } from "./request-target.ts";
 
 /** A node as a gateway needs it. */
@@ -18,10 +18,12 @@ export interface FleetNode {
   readonly origin: string | undefined;
   readonly capacityRps: number;
   readonly synthetic: boolean;
+  /** The record that all this is from. */
+  readonly inventory: NodeInventory;
 }
 
 /** The nodes of the inventory. */
-export class NodeTable implements TableView<NodeInventory> {
+export class NodeTable implements PersistentView<NodeInventory> {
   readonly topic: Topic<NodeInventory> = nodeInventory;
   readonly #nodes = new Map<string, FleetNode>();
   #generation = 0;
@@ -37,6 +39,10 @@ export class NodeTable implements TableView<NodeInventory> {
 
   keys(): Iterable<string> {
     return this.#nodes.keys();
+  }
+
+  *entries(): Iterable<readonly [string, NodeInventory]> {
+    for (const [nodeId, { inventory }] of this.#nodes) yield [nodeId, inventory];
   }
 
   values(): Iterable<FleetNode> {
@@ -58,6 +64,7 @@ export class NodeTable implements TableView<NodeInventory> {
       origin: originOf(node.baseUrl),
       capacityRps: node.capacityRps,
       synthetic: node.synthetic,
+      inventory: node,
     });
   }
 
@@ -67,7 +74,7 @@ export class NodeTable implements TableView<NodeInventory> {
 }
 
 /** The policies of the services, and which host name belongs to which. */
-export class PolicyTable implements TableView<ServicePolicy> {
+export class PolicyTable implements PersistentView<ServicePolicy> {
   readonly topic: Topic<ServicePolicy> = servicePolicies;
   readonly #policies = new Map<string, ServicePolicy>();
   readonly #byHost = new Map<string, string>();
@@ -84,6 +91,10 @@ export class PolicyTable implements TableView<ServicePolicy> {
 
   keys(): Iterable<string> {
     return this.#policies.keys();
+  }
+
+  entries(): Iterable<readonly [string, ServicePolicy]> {
+    return this.#policies;
   }
 
   get(serviceId: string): ServicePolicy | undefined {
@@ -119,7 +130,7 @@ export class PolicyTable implements TableView<ServicePolicy> {
 }
 
 /** The overlay: what must act at once. Entries that an older writer sent late do not count. */
-export class OverlayTable implements TableView<NodeOverlay> {
+export class OverlayTable implements PersistentView<NodeOverlay> {
   readonly topic: Topic<NodeOverlay> = nodeOverlay;
   readonly #entries = new Map<string, OverlayEntry>();
 
@@ -128,12 +139,18 @@ export class OverlayTable implements TableView<NodeOverlay> {
   }
 
   /** For `pick`. */
-  get entries(): ReadonlyMap<string, OverlayEntry> {
+  get byNode(): ReadonlyMap<string, OverlayEntry> {
     return this.#entries;
   }
 
   keys(): Iterable<string> {
     return this.#entries.keys();
+  }
+
+  *entries(): Iterable<readonly [string, NodeOverlay]> {
+    for (const [nodeId, entry] of this.#entries) {
+      yield [nodeId, { ...emptyHeader(), nodeId, ...entry, reason: "" }];
+    }
   }
 
   put(nodeId: string, overlay: NodeOverlay): void {
@@ -147,4 +164,9 @@ export class OverlayTable implements TableView<NodeOverlay> {
   remove(nodeId: string): void {
     this.#entries.delete(nodeId);
   }
+}
+
+/** For records that are written down from a view, which does not keep these. */
+export function emptyHeader(): Pick<NodeOverlay, "eventId" | "eventMs" | "logicVersion"> {
+  return { eventId: Buffer.alloc(16), eventMs: 0, logicVersion: 0 };
 }

@@ -120,7 +120,7 @@ export class Router {
   ): void {
     const route = this.#route;
     const forbidden = this.#tables.forbidden(serviceId, route.country);
-    const picked = pick(candidates, this.#tables.overlay.entries, blockHash, forbidden);
+    const picked = pick(candidates, this.#tables.overlay.byNode, blockHash, forbidden);
     if (picked.kind === "refused") {
       this.#refuse(picked.reason);
       return;

@@ -1,8 +1,8 @@
 import { prohibitionOf } from "../../domain/permission.ts";
 import type { Candidate } from "../../domain/weighted-pick.ts";
-import type { TableView } from "../site/table-follower.ts";
 import { DecisionTable } from "./decision-table.ts";
 import { NodeTable, OverlayTable, PolicyTable } from "./fleet-tables.ts";
+import type { PersistentView } from "./persisted-views.ts";
 
 /** The four tables that a redirect is made from, and what follows from them for a service and a country. */
 export class Tables {
@@ -18,9 +18,9 @@ export class Tables {
   #everybody: readonly Candidate[] = [];
 
   /** For a follower, the small ones first. */
-  get views(): readonly TableView<never>[] {
+  get views(): readonly PersistentView<never>[] {
     const views: unknown[] = [this.nodes, this.policies, this.overlay, this.decisions];
-    return views as TableView<never>[];
+    return views as PersistentView<never>[];
   }
 
   /** Entries of all four. */

@@ -15,6 +15,9 @@ import { placesOfPart } from "./places.ts";
 /** Verdicts of a minute: what is older says nothing about now, so it is not kept for an engine that is away. */
 const maxWaitingBytes = 65_536;
 
+/** Wait for the log to take the last verdicts at an orderly stop. */
+const flushMs = 1_000;
+
 /** Cell name under which the health traffic of a process passes the delay proxy. */
 const ownPlace = "self";
 
@@ -83,6 +86,7 @@ export class Vantage {
     this.#producer = new EventProducer({
       log,
       name: `probes/${name}`,
+      flushMs,
       queueBytes: maxWaitingBytes,
     });
     this.#follower = new TableFollower({

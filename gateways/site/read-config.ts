@@ -30,6 +30,7 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
     while (
       at instanceof z.ZodOptional ||
       at instanceof z.ZodDefault ||
+      at instanceof z.ZodPrefault ||
       at instanceof z.ZodNullable
     ) {
       at = at.unwrap();

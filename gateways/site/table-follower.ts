@@ -21,6 +21,8 @@ export interface TableFollowerOptions {
   /** The views equal the log's tables as they were a moment ago; called again after each re-connection. */
   readonly onCaughtUp?: () => void;
   readonly onState?: (connected: boolean) => void;
+  /** The log was replaced by another; what the views hold is of the old one until the snapshots came. */
+  readonly onReplaced?: () => void;
   /** Views changed; called once a chunk. */
   readonly onChanged?: () => void;
 }
@@ -69,7 +71,9 @@ export class TableFollower {
       },
       onDropped: (count) => {
         // Nothing was skipped: the log was replaced by another, whose snapshots follow.
-        if (count === 0) for (const { sweep } of this.#lanes.values()) sweep.restart();
+        if (count !== 0) return;
+        options.onReplaced?.();
+        for (const { sweep } of this.#lanes.values()) sweep.restart();
       },
       ...(onCaughtUp === undefined ? {} : { onCaughtUp }),
       ...(onState === undefined ? {} : { onState }),

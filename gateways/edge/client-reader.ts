@@ -1,0 +1,59 @@
+import type { Socket } from "node:net";
+import { type Address, parseAddress } from "../../domain/address.ts";
+import { contains } from "../../domain/prefix.ts";
+import { type ClientAddressOptions, clientAddress } from "../site/client-address.ts";
+import type { RequestHead } from "./request-head.ts";
+
+const peer: unique symbol = Symbol("the other end of this socket");
+
+interface Peer {
+  readonly address: Address | undefined;
+  readonly isTrusted: boolean;
+}
+
+interface KnownSocket extends Socket {
+  [peer]?: Peer;
+}
+
+/** Finds the address of clients; what belongs to a socket is found out once. */
+export class ClientReader {
+  readonly #options: ClientAddressOptions;
+
+  constructor(options: ClientAddressOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a connection from this address is a configured proxy's. */
+  isTrusted(address: string): boolean {
+    return this.#peerOf(address).isTrusted;
+  }
+
+  /** The client's address, or undefined when the connection is gone. */
+  read(socket: KnownSocket, head: RequestHead): Address | undefined {
+    const { address, isTrusted } = this.#peer(socket);
+    if (!isTrusted || (head.forwarded === undefined && head.forwardedFor === undefined)) {
+      return address;
+    }
+    const headers = { forwarded: head.forwarded, "x-forwarded-for": head.forwardedFor };
+    return clientAddress(socket.remoteAddress, headers, this.#options);
+  }
+
+  #peer(socket: KnownSocket): Peer {
+    let known = socket[peer];
+    if (known === undefined) {
+      known = this.#peerOf(socket.remoteAddress);
+      if (known.address !== undefined) socket[peer] = known;
+    }
+    return known;
+  }
+
+  #peerOf(text: string | undefined): Peer {
+    const zone = text?.indexOf("%") ?? -1;
+    const address =
+      text === undefined ? undefined : parseAddress(zone < 0 ? text : text.slice(0, zone));
+    const isTrusted =
+      address !== undefined &&
+      this.#options.trustedProxies.some((prefix) => contains(prefix, address));
+    return { address, isTrusted };
+  }
+}

@@ -1,0 +1,245 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "pino";
+import { formatBlock } from "../../domain/block.ts";
+import { verifySignature } from "../../domain/token.ts";
+import type { Log } from "../../streams/log.ts";
+import { EventProducer } from "../../streams/producer.ts";
+import { cellRequests } from "../../streams/topics.ts";
+import { clientAddressOptions } from "../site/config.ts";
+import { TableFollower } from "../site/table-follower.ts";
+import { answerAdmin, sendJson } from "./admin-server.ts";
+import { BoundedServer } from "./bounded-server.ts";
+import { CellSums } from "./cell-sums.ts";
+import { ClientReader } from "./client-reader.ts";
+import type { EdgeConfig } from "./config.ts";
+import { EdgeRecorder } from "./edge-recorder.ts";
+import { explain } from "./explain.ts";
+import { Freshness } from "./freshness.ts";
+import { flushMs } from "./limits.ts";
+import { Redirector, refuse } from "./redirector.ts";
+import { readHead } from "./request-head.ts";
+import { pathOf } from "./request-target.ts";
+import { Router } from "./router.ts";
+import { ServiceFinder } from "./service-finder.ts";
+import { giveSession, sessionPath } from "./session-door.ts";
+import type { Site } from "./site.ts";
+import { Tables } from "./tables.ts";
+import { defaultTablesFile, TablesFile } from "./tables-file.ts";
+
+/** Demand is summed over this. */
+const sumMs = 1_000;
+
+/**
+ * The access gateway: sends clients to nodes by 302, from tables that it follows on the log and keeps in a file,
+ * so that it goes on answering when the engine is away and after a start without it.
+ */
+export class EdgeGateway {
+  readonly #config: EdgeConfig;
+  readonly #site: Site;
+  readonly #tables = new Tables();
+  readonly #file: TablesFile;
+  readonly #freshness: Freshness;
+  readonly #router: Router;
+  readonly #services: ServiceFinder;
+  readonly #clients: ClientReader;
+  readonly #recorder: EdgeRecorder;
+  readonly #sums: CellSums;
+  readonly #redirector: Redirector;
+  readonly #public: BoundedServer;
+  readonly #admin: BoundedServer;
+  #producer: EventProducer | undefined;
+  #follower: TableFollower | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #sumsSinceMs = performance.now();
+
+  constructor(config: EdgeConfig, site: Site, logger: Logger) {
+    this.#config = config;
+    this.#site = site;
+    const nowMs = Date.now;
+    const file = config.tablesFile ?? defaultTablesFile(config.folder, config.gatewayId);
+    this.#file = new TablesFile({
+      file,
+      everyMs: config.tablesEveryMs,
+      tables: this.#tables,
+      logger,
+    });
+    this.#freshness = new Freshness({ staleAfterMs: config.staleAfterMs, nowMs });
+    this.#router = new Router(this.#tables, site.geo.table);
+    site.geo.onSwap((table) => this.#router.useGeo(table));
+    this.#services = new ServiceFinder(this.#tables.policies, config.defaultService);
+    this.#clients = new ClientReader(clientAddressOptions(config.proxies));
+    this.#recorder = new EdgeRecorder({
+      seenBy: config.gatewayId,
+      synthetic: config.synthetic,
+      nowMs,
+    });
+    this.#sums = new CellSums(config.gatewayId);
+    this.#redirector = new Redirector({
+      router: this.#router,
+      services: this.#services,
+      clients: this.#clients,
+      recorder: this.#recorder,
+      sums: this.#sums,
+      signingKey: (atMs) => site.keys.signingKey(atMs),
+      isOurToken: (token) =>
+        verifySignature(token, { keys: site.keys.keys, nowMs: nowMs() }).kind === "accepted",
+      isStale: () => this.#freshness.stale,
+      nowMs,
+      tokenLifetimeMs: config.tokenLifetimeSeconds * 1_000,
+      debugHeaders: config.debugHeaders,
+    });
+    const isTrusted = (address: string): boolean => this.#clients.isTrusted(address);
+    this.#public = new BoundedServer({
+      host: config.host,
+      port: config.port,
+      isTrusted,
+      maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+      onRequest: (request, response) => this.#handle(request, response),
+    });
+    this.#admin = new BoundedServer({
+      host: config.adminHost,
+      port: config.adminPort,
+      isTrusted,
+      onRequest: (request, response) => this.#handleAdmin(request, response),
+    });
+  }
+
+  /** Loads the kept tables and listens; gives the ports. The log may be away. */
+  async start(): Promise<{ readonly port: number; readonly adminPort: number }> {
+    await this.#file.load();
+    const port = await this.#public.listen();
+    const adminPort = await this.#admin.listen();
+    this.#timer = setInterval(() => this.#sendSums(), sumMs);
+    return { port, adminPort };
+  }
+
+  /** The log was reached: follows its tables and writes events to it. */
+  attach(log: Log): void {
+    if (this.#file.logId !== "" && this.#file.logId !== log.logId) this.#tables.clear();
+    const { gatewayId } = this.#config;
+    this.#follower = new TableFollower({
+      log,
+      views: this.#tables.views,
+      onReplaced: () => this.#tables.clear(),
+      onChanged: () => this.#file.changed(log.logId),
+      onCaughtUp: () => this.#freshness.caughtUp(),
+      onState: (connected) => this.#freshness.reach(connected),
+    });
+    this.#producer = new EventProducer({ log, name: `edge/${gatewayId}` });
+    this.#recorder.attach(this.#producer);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#public.close();
+    await this.#admin.close();
+    this.#sendSums();
+    await this.#producer?.close();
+    this.#follower?.close();
+    await this.#file.close();
+    this.#site.close();
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    const { method, url = "" } = request;
+    if (url.startsWith("/_opencdn/")) {
+      if (method === "GET" && pathOf(url) === "/_opencdn/health") {
+        sendJson(response, 200, { status: "ok", stale: this.#freshness.stale });
+      } else refuse(response, 404, "NOT_FOUND");
+    } else if (method === "GET" || method === "HEAD") {
+      this.#redirector.handle(request, response);
+    } else if (method === "POST" && pathOf(url) === sessionPath) {
+      this.#giveSession(request, response);
+    } else {
+      refuse(response, 405, "METHOD", ["Allow", "GET, HEAD"]);
+    }
+  }
+
+  #giveSession(request: IncomingMessage, response: ServerResponse): void {
+    const startedMs = performance.now();
+    const head = { host: undefined, forwarded: undefined, forwardedFor: undefined };
+    readHead(request.rawHeaders, head);
+    const address = this.#clients.read(request.socket, head);
+    const serviceId = this.#services.find(head.host);
+    if (address === undefined || serviceId === undefined) {
+      refuse(response, 404, "UNKNOWN_SERVICE");
+      return;
+    }
+    const route = this.#router.route(serviceId, address.family, address.bytes);
+    const { origin, nodeId, reason, blockLength } = route;
+    const given =
+      origin !== undefined &&
+      giveSession(
+        request,
+        response,
+        { nodeId, origin, serviceId },
+        { address, blockLength },
+        {
+          signingKey: (atMs) => this.#site.keys.signingKey(atMs),
+          nowMs: Date.now,
+          lifetimeMs: this.#config.tokenLifetimeSeconds * 1_000,
+        },
+      );
+    if (!given) refuse(response, 503, origin === undefined ? reason : "NO_KEY");
+    else this.#sums.add(route.decisionCell || route.cell, serviceId, nodeId, 0);
+    this.#recorder.record(
+      {
+        action: given ? "REDIRECTED" : "REFUSED",
+        nodeId: given ? nodeId : "",
+        serviceId,
+        sessionId: this.#recorder.nextId(),
+        block: formatBlock(address.family, address.bytes, blockLength),
+        reason,
+        status: given ? 200 : 503,
+        bytesSent: 0,
+        durationMs: performance.now() - startedMs,
+        stale: this.#freshness.stale,
+      },
+      route,
+      this.#router.geo.hash.slice(0, 16),
+    );
+  }
+
+  #handleAdmin(request: IncomingMessage, response: ServerResponse): void {
+    answerAdmin(request, response, {
+      health: () => this.#health(),
+      isReady: () => this.#tables.nodes.size > 0 && this.#tables.policies.size > 0,
+      serviceOf: (service) => service ?? this.#config.defaultService,
+      explain: (serviceId, address) =>
+        explain(this.#router, this.#tables, { serviceId, address, stale: this.#freshness.stale }),
+    });
+  }
+
+  #health(): Readonly<Record<string, unknown>> {
+    const { nodes, policies, overlay, decisions } = this.#tables;
+    return {
+      status: "ok",
+      gatewayId: this.#config.gatewayId,
+      engine: this.#freshness.connected ? "connected" : "away",
+      stale: this.#freshness.stale,
+      tables: {
+        nodes: nodes.size,
+        services: policies.size,
+        overlay: overlay.size,
+        decisions: decisions.size,
+      },
+      eventsLost: this.#recorder.lost,
+      eventsAcknowledged: this.#producer?.acknowledged ?? 0,
+      undecodable: this.#follower?.undecodable ?? 0,
+      refusedConnections: this.#public.refusedConnections,
+      geoHash: this.#router.geo.hash,
+      geoProblem: this.#site.geo.problem?.message ?? null,
+      keyRingProblem: this.#site.keys.problem?.message ?? null,
+    };
+  }
+
+  #sendSums(): void {
+    const nowMs = performance.now();
+    const intervalMs = Math.max(1, Math.round(nowMs - this.#sumsSinceMs));
+    this.#sumsSinceMs = nowMs;
+    const eventMs = Date.now();
+    for (const sum of this.#sums.take(intervalMs)) {
+      this.#producer?.send(cellRequests, sum.cell, sum, eventMs);
+    }
+  }
+}
