@@ -156,7 +156,7 @@ export class Checkpointer {
     db.write("writing a checkpoint", flush, () => {
       ownership.checkInTransaction();
       index.save(mark);
-      facts.save(db, at);
+      facts.save(db, { ...at, bootId: ownership.bootId });
     });
     facts.saved();
     index.forget(mark);

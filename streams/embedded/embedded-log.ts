@@ -127,7 +127,8 @@ export class EmbeddedLog {
   ): Promise<EmbeddedLog> {
     const folder = path.resolve(options.folder);
     const paths = prepareFolder(folder);
-    const db = new StateDb(paths.state);
+    const sync = options.sync ?? true;
+    const db = new StateDb(paths.state, sync);
     let ownership: Ownership | undefined;
     try {
       ownership = await Ownership.claim(db, folder, world.ownerIsAlive ?? ownerIsAlive);
@@ -137,7 +138,7 @@ export class EmbeddedLog {
         db,
         ownership,
         disk: world.disk ?? realDisk,
-        sync: options.sync ?? true,
+        sync,
         tailCacheBytes: world.tailCacheBytes ?? tailCacheBytes,
         wanted: { logId: options.logId, slots: options.slots, historical: options.historical },
       });

@@ -22,6 +22,15 @@ export interface StoredGroup {
   readonly chunks: readonly StoredChunk[];
 }
 
+/**
+ * Why no group counts at a position: `torn` as an unfinished write leaves it, `damaged` when all of the expected
+ * group seems to be there but not as it was written, `gap` when another group than the expected one stands there.
+ */
+export interface MissingGroup {
+  readonly kind: "torn" | "damaged" | "gap";
+  readonly what: string;
+}
+
 export interface StoredChunk extends Omit<ChunkPlace, "segment"> {
   readonly topicId: number;
   readonly slot: number;
@@ -48,17 +57,23 @@ export class GroupReader {
     this.#topicName = topicName;
   }
 
-  /** The group at `position`, or why there is none that counts. */
-  read(position: number): StoredGroup | string {
+  /** The group at `position`, which has to be number `sequence`, or why it does not count. */
+  read(position: number, sequence: number): StoredGroup | MissingGroup {
     const header = this.#header(position);
-    if (header === undefined) return "no group begins here";
+    if (header === undefined) return { kind: "torn", what: "no group begins here" };
     const headBytes = groupHeaderBytes + header.stateBytes;
     const sizeBytes = headBytes + header.chunkBytes;
-    if (position + sizeBytes > this.#size) return "a group is cut short";
+    if (position + sizeBytes > this.#size) return { kind: "torn", what: "a group is cut short" };
     const head = this.#bytes(position, headBytes);
-    if (!groupHeadIsSound(head)) return "the checksum of a group differs";
+    if (!groupHeadIsSound(head)) {
+      const kind = header.sequence === sequence ? "damaged" : "torn";
+      return { kind, what: "the checksum of a group differs" };
+    }
+    if (header.sequence !== sequence) {
+      return { kind: "gap", what: `group ${sequence} is missing before it` };
+    }
     const chunks = this.#chunks(header, position + headBytes);
-    if (typeof chunks === "string") return chunks;
+    if (typeof chunks === "string") return { kind: "damaged", what: chunks };
     const state = readGroupState(head, groupHeaderBytes, this.#topicName);
     return { header, sizeBytes, head, state, chunks };
   }

@@ -14,6 +14,11 @@ export interface Checkpoint {
   readonly position: number;
 }
 
+/** The checkpoint as it is stored, with the boot in which the owner of its epoch writes. */
+export interface StoredCheckpoint extends Checkpoint {
+  readonly bootId: string;
+}
+
 /** A segment as it counts: `length` bytes of it, the newest chunk appended at `lastMs`. */
 export interface SegmentFacts {
   readonly epoch: number;
@@ -148,7 +153,7 @@ export class LogFacts {
   }
 
   /** Writes what changed since the last time, and the checkpoint. Inside a write transaction. */
-  save(db: StateDb, checkpoint: Checkpoint): void {
+  save(db: StateDb, checkpoint: StoredCheckpoint): void {
     for (const topic of this.#changedTopics) {
       db.setFact(`topic/${topic.id}`, Buffer.from(JSON.stringify([topic.table, topic.name])));
     }
@@ -194,9 +199,9 @@ export class LogFacts {
 }
 
 /** The last checkpoint, or undefined in a new folder. */
-export function loadCheckpoint(db: StateDb): Checkpoint | undefined {
+export function loadCheckpoint(db: StateDb): StoredCheckpoint | undefined {
   const value = db.fact(checkpointFact);
-  return value === undefined ? undefined : (JSON.parse(value.toString()) as Checkpoint);
+  return value === undefined ? undefined : (JSON.parse(value.toString()) as StoredCheckpoint);
 }
 
 function encodeTask(state: TaskState): Buffer {

@@ -82,10 +82,12 @@ function restoreParts(
   const index = new ChunkIndex(db);
   const tail = new TailCache(options.tailCacheBytes);
   const reader = new ChunkReader(index, files, tail);
-  const { epoch } = ownership;
-  const from = loadCheckpoint(db) ?? firstCheckpoint(epoch);
+  const { epoch, bootId } = ownership;
+  const from = loadCheckpoint(db) ?? { ...firstCheckpoint(epoch), bootId };
   const checkpointer = new Checkpointer({ db, facts, index, ownership, reader }, from);
-  const { groups, next } = recover({ logId, files, facts, index, checkpointer }, from, epoch);
+  const sameBoot = bootId !== "" && bootId === from.bootId;
+  const target = { logId, files, facts, index, checkpointer };
+  const { groups, next } = recover(target, { from, epoch, sameBoot });
   files.startAfter(next.segment - 1);
   checkpointer.moveTo(next);
   checkpointer.runNow();

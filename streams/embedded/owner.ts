@@ -125,11 +125,14 @@ export function recordedOwner(db: StateDb): OwnerRecord | undefined {
  */
 export class Ownership {
   readonly epoch: number;
+  /** Identity of the machine's running time since its last start; "" where it is not known. */
+  readonly bootId: string;
   readonly #db: StateDb;
   readonly #record: OwnerRecord;
   readonly #bytes: Buffer;
 
   private constructor(db: StateDb, record: OwnerRecord) {
+    this.bootId = record.bootId;
     this.#db = db;
     this.#record = record;
     this.#bytes = Buffer.from(JSON.stringify(record));

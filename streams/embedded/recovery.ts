@@ -1,6 +1,6 @@
 import type { Checkpointer } from "./checkpointer.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
-import { GroupReader, type StoredGroup } from "./group-reader.ts";
+import { GroupReader, type MissingGroup, type StoredGroup } from "./group-reader.ts";
 import { storeChangesOf } from "./group-state.ts";
 import type { Checkpoint, LogFacts } from "./log-facts.ts";
 import { corrupt, type SegmentFiles } from "./segment-files.ts";
@@ -20,6 +20,14 @@ export interface RecoveryTarget {
   readonly checkpointer: Checkpointer;
 }
 
+export interface RecoveryStart {
+  readonly from: Checkpoint;
+  /** Epoch of the new owner. */
+  readonly epoch: number;
+  /** The machine has run without a break since the last owner wrote, so nothing that was written is lost. */
+  readonly sameBoot: boolean;
+}
+
 interface Progress {
   sequence: number;
   /** Where the group after `sequence` was expected and not found. */
@@ -30,13 +38,12 @@ interface Progress {
 /**
  * Reads what the segments hold after the checkpoint: only files of the checkpoint's epoch count, so nothing that a
  * replaced owner wrote later. A write that was never finished (at the end, nothing after it) does not count; damage
- * before groups that were acknowledged throws OCDN_FOLDER_CORRUPT with file and position. Nothing on disk changes.
+ * that no unfinished write explains throws OCDN_FOLDER_CORRUPT with file and position. Nothing on disk changes.
  * Gives how many groups were not in LMDB, and the point where `epoch` goes on: at the start of a segment of its own.
  */
 export function recover(
   target: RecoveryTarget,
-  from: Checkpoint,
-  epoch: number,
+  { from, epoch, sameBoot }: RecoveryStart,
 ): { readonly groups: number; readonly next: Checkpoint } {
   const { files } = target;
   const names = segmentNames(files);
@@ -45,7 +52,7 @@ export function recover(
   const tail = names.filter((name) => name.epoch === from.epoch && name.number >= from.segment);
   for (const name of tail) {
     const start = name.number === from.segment ? from.position : segmentHeaderBytes;
-    recoverSegment(target, name, start, progress);
+    recoverSegment(target, name, start, progress, sameBoot);
   }
   const number = Math.max(from.segment - 1, ...names.map((name) => name.number)) + 1;
   const { groups, sequence } = progress;
@@ -108,74 +115,54 @@ function recoverSegment(
   name: SegmentName,
   start: number,
   progress: Progress,
+  sameBoot: boolean,
 ): void {
   const { files, facts } = target;
+  files.know(name);
   const file = files.disk.openForReading(files.pathOf(name));
   try {
     const size = files.disk.sizeOf(file);
-    const nameOfTopic = (id: number): string | undefined => facts.topics.byId(id)?.name;
-    const reader = new GroupReader(files.disk, file, size, nameOfTopic);
+    const reader = new GroupReader(files.disk, file, size, (id) => facts.topics.byId(id)?.name);
     const header = Buffer.alloc(segmentHeaderBytes);
-    const headerRead = files.disk.read(file, header, 0);
-    const wrong = checkSegmentHeader(header.subarray(0, headerRead), name, target.logId);
-    const end =
-      wrong === undefined
-        ? readGroups(target, reader, name, start, size, progress)
-        : { position: 0, what: wrong };
-    if (end.position < size || wrong !== undefined) {
-      stopAt(reader, name, end.position, end.what, progress);
+    const headerBytes = files.disk.read(file, header, 0);
+    const wrong = checkSegmentHeader(header.subarray(0, headerBytes), name, target.logId);
+    let position = wrong === undefined ? start : 0;
+    let missing: MissingGroup | undefined =
+      wrong === undefined ? undefined : { kind: "torn", what: wrong };
+    while (missing === undefined && position < size) {
+      const group = reader.read(position, progress.sequence + 1);
+      if ("kind" in group) missing = group;
+      else {
+        progress.brokenAt = undefined;
+        progress.sequence += 1;
+        progress.groups += 1;
+        applyGroup(target, name, position, group);
+        position += group.sizeBytes;
+      }
     }
+    if (missing !== undefined) stopAt(reader, name, position, missing, progress, sameBoot);
   } finally {
     files.disk.close(file);
   }
 }
 
-/** Applies groups until one is missing; gives where that is. */
-function readGroups(
-  target: RecoveryTarget,
-  reader: GroupReader,
-  name: SegmentName,
-  start: number,
-  size: number,
-  progress: Progress,
-): { readonly position: number; readonly what: string } {
-  target.files.know(name);
-  let position = start;
-  let what = "no group begins here";
-  while (position < size) {
-    const group = reader.read(position);
-    if (typeof group === "string") {
-      what = group;
-      break;
-    }
-    const fileName = segmentFileName(name);
-    if (group.header.sequence !== progress.sequence + 1) {
-      const broken = progress.brokenAt;
-      if (broken !== undefined) throw corrupt(broken.name, broken.position, broken.what);
-      throw corrupt(fileName, position, `group ${progress.sequence + 1} is missing before it`);
-    }
-    progress.brokenAt = undefined;
-    progress.sequence = group.header.sequence;
-    progress.groups += 1;
-    applyGroup(target, name, position, group);
-    position += group.sizeBytes;
-  }
-  return { position, what };
-}
-
-/** A stop is fine when nothing acknowledged stands behind it, in this file (checked here) or in the next ones. */
+/** A stop is fine when nothing acknowledged can stand there or behind it, in this file or in the next ones. */
 function stopAt(
   reader: GroupReader,
   name: SegmentName,
   position: number,
-  what: string,
+  { kind, what }: MissingGroup,
   progress: Progress,
+  sameBoot: boolean,
 ): void {
-  const fileName = segmentFileName(name);
-  if (reader.findLater(position + 1, progress.sequence + 1) !== undefined) {
-    throw corrupt(fileName, position, what);
+  const here = { name: segmentFileName(name), position, what };
+  if (kind === "gap") {
+    const { name: file, position: at, what: why } = progress.brokenAt ?? here;
+    throw corrupt(file, at, why);
   }
-  progress.brokenAt ??= { name: fileName, position, what };
+  const later = reader.findLater(position + 1, progress.sequence + 1) !== undefined;
+  if (later || (kind === "damaged" && sameBoot)) throw corrupt(here.name, position, what);
+  progress.brokenAt ??= here;
 }
 
 function applyGroup(

@@ -32,6 +32,7 @@ export class EntryCursor {
  */
 export class StateDb {
   readonly #path: string;
+  readonly #sync: boolean;
   readonly #root: RootDatabase<Buffer, Uint8Array>;
   readonly #facts: Database<Buffer, Uint8Array>;
   readonly #places: Database<Buffer, Uint8Array>;
@@ -44,8 +45,10 @@ export class StateDb {
   #value: Span = spanOf(this.#prefix, 0, 0);
   #closed = false;
 
-  constructor(path: string) {
+  /** With `sync` false nothing waits for the disk, as only tests want it. */
+  constructor(path: string, sync: boolean = true) {
     this.#path = path;
+    this.#sync = sync;
     try {
       this.#root = open<Buffer, Uint8Array>(path, {
         encoding: "binary",
@@ -99,7 +102,7 @@ export class StateDb {
    */
   write<T>(doing: string, flush: boolean, action: () => T): T {
     try {
-      return this.#root.transactionSync(action, flush ? durable : unflushed);
+      return this.#root.transactionSync(action, flush && this.#sync ? durable : unflushed);
     } catch (error) {
       throw diskError(doing, this.#wasShortWrite(error) ? { code: "ENOSPC" } : error);
     }
@@ -114,6 +117,7 @@ export class StateDb {
 
   /** Makes all transactions so far durable. */
   flush(): Promise<void> {
+    if (!this.#sync) return Promise.resolve();
     const { sync } = this.#root as unknown as { sync(done: (error?: Error) => void): void };
     return new Promise((resolve, reject) => {
       sync.call(this.#root, (error) => (error === undefined ? resolve() : reject(error)));
