@@ -125,7 +125,7 @@ export class EdgeGateway {
       onCaughtUp: () => this.#freshness.caughtUp(),
       onState: (connected) => this.#freshness.reach(connected),
     });
-    this.#producer = new EventProducer({ log, name: `edge/${gatewayId}` });
+    this.#producer = new EventProducer({ log, flushMs, name: `edge/${gatewayId}` });
     this.#recorder.attach(this.#producer);
   }
 

@@ -112,7 +112,7 @@ export class EdgeNode {
   /** The log was reached: learns which host belongs to which service and writes events to it. */
   attach(log: Log): void {
     this.#follower = new TableFollower({ log, views: [this.#policies as never] });
-    this.#producer = new EventProducer({ log, name: `node/${this.#config.nodeId}` });
+    this.#producer = new EventProducer({ log, flushMs, name: `node/${this.#config.nodeId}` });
     this.#recorder.attach(this.#producer);
   }
 
