@@ -1,5 +1,5 @@
 import { type AddressFamily, parseAddressInto } from "../../domain/address.ts";
-import { keyOf4, keyOf6, NO_KEY } from "../../domain/block.ts";
+import { KEYS_4, KEYS_6, keyOf4, keyOf6, NO_KEY } from "../../domain/block.ts";
 import { geoFault } from "./geo-fault.ts";
 import { MAX_CSV_LINE_BYTES } from "./limits.ts";
 import { SegmentBuilder, type Segments } from "./segments.ts";
@@ -151,7 +151,8 @@ class AsnRanges {
   finish(): Segments | undefined {
     if (this.#empty) return undefined;
     this.#closeOpen();
-    this.#segments.push(this.#doneTo, 0);
+    const end = this.#family === 4 ? KEYS_4 : KEYS_6;
+    if (this.#doneTo < end) this.#segments.push(this.#doneTo, 0);
     return this.#segments.finish();
   }
 

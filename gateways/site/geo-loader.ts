@@ -5,9 +5,8 @@ import { GeoTable } from "../../domain/geo-table.ts";
 import { messageOf, OpenCdnError } from "../../streams/errors.ts";
 import { FileWatch } from "./file-watch.ts";
 import { type GeoCache, geoCacheFile, readGeoCache } from "./geo-cache.ts";
-import { isFresh } from "./geo-refresh.ts";
+import { type GeoWork, type GeoWorkResult, isFresh } from "./geo-refresh.ts";
 import type { GeoFiles, GeoSource } from "./geo-sources.ts";
-import type { GeoWork, GeoWorkResult } from "./geo-worker.ts";
 import { MAX_COMPILE_MS } from "./limits.ts";
 
 /** Which databases to use, where to keep the compiled table and how often to look for new ones. */
@@ -15,7 +14,15 @@ export interface GeoOptions extends GeoFiles {
   readonly cacheFolder: string;
   readonly reloadPollMs: number;
   readonly onEvent?: (event: GeoEvent) => void;
+  /** Does the work somewhere; by default in a thread of its own. */
+  readonly runWork?: (work: GeoWork) => Promise<GeoWorkResult>;
 }
+
+/** What it takes to make the cache. */
+export type GeoCompileOptions = Pick<
+  GeoOptions,
+  "cityDatabases" | "asnDatabases" | "cacheFolder" | "runWork"
+>;
 
 /** What a geo handle has to tell. */
 export type GeoEvent =
@@ -144,36 +151,31 @@ function geoError(error: unknown): OpenCdnError {
 }
 
 /** Makes the cache that of the databases, so that a later `openGeo` only reads it. */
-export async function prepareGeo(
-  options: Pick<GeoOptions, "cityDatabases" | "asnDatabases" | "cacheFolder">,
-): Promise<void> {
+export async function prepareGeo(options: GeoCompileOptions): Promise<void> {
   await freshCache(options, geoCacheFile(options.cacheFolder, options));
 }
 
-async function freshCache(files: GeoFiles, cacheFile: string): Promise<GeoCache> {
+async function freshCache(options: GeoCompileOptions, cacheFile: string): Promise<GeoCache> {
   const cached = readGeoCache(cacheFile);
   if (!("kind" in cached) && isFresh(cached)) return cached;
-  const { cityDatabases, asnDatabases } = files;
-  await compileInWorker({ files: { cityDatabases, asnDatabases }, cacheFile });
+  const { cityDatabases, asnDatabases, runWork = runInWorker } = options;
+  const result = await runWork({ files: { cityDatabases, asnDatabases }, cacheFile });
+  if (result.kind === "failed") throw failedWork(result);
   const made = readGeoCache(cacheFile);
-  if ("kind" in made)
-    throw new OpenCdnError("OCDN_GEO", `loading the compiled geo table: ${made.message}`);
-  return made;
+  if (!("kind" in made)) return made;
+  throw new OpenCdnError("OCDN_GEO", `loading the compiled geo table: ${made.message}`);
 }
 
-/** Compiles in a thread of its own: seconds of work may not stop a gateway's requests. */
-async function compileInWorker(work: GeoWork): Promise<void> {
+/** Seconds of work may not stop a gateway's requests. */
+async function runInWorker(work: GeoWork): Promise<GeoWorkResult> {
   const worker = startWorker(work);
   const timer = setTimeout(() => void worker.terminate(), MAX_COMPILE_MS);
   try {
-    const result = await new Promise<GeoWorkResult>((resolve, reject) => {
+    return await new Promise<GeoWorkResult>((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", reject);
-      worker.once("exit", () =>
-        reject(new OpenCdnError("OCDN_TIMEOUT", "compiling the geo table: no answer")),
-      );
+      worker.once("exit", () => reject(new Error("the thread ended without an answer")));
     });
-    if (result.kind === "failed") throw failedWork(result);
   } finally {
     clearTimeout(timer);
     await worker.terminate();

@@ -1,11 +1,33 @@
 import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { codeOf, messageOf } from "../../streams/errors.ts";
 import { type GeoCache, readGeoCache, writeGeoCache } from "./geo-cache.ts";
 import { compileDatabases, type GeoFiles, type GeoSource, readDatabase } from "./geo-sources.ts";
 import { MAX_COMPILE_MS, MAX_LOCK_WAIT_MS } from "./limits.ts";
 
+/** A cache file and the databases that it should be made of. */
+export interface GeoWork {
+  readonly files: GeoFiles;
+  readonly cacheFile: string;
+}
+
+/** What became of it: done, or the error's code and message, which a thread can send. */
+export type GeoWorkResult =
+  | { readonly kind: "done" }
+  | { readonly kind: "failed"; readonly code: string; readonly message: string };
+
 const LOCK_POLL_MS = 50;
+
+/** `refreshGeoCache` for a thread of its own. */
+export function runGeoWork({ files, cacheFile }: GeoWork): GeoWorkResult {
+  try {
+    refreshGeoCache(files, cacheFile);
+    return { kind: "done" };
+  } catch (error) {
+    return { kind: "failed", code: codeOf(error), message: messageOf(error) };
+  }
+}
 
 /** Whether a cached table is that of the databases as they lie on the disk, by size and time. */
 export function isFresh(cache: GeoCache): boolean {

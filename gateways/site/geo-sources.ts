@@ -122,7 +122,7 @@ function addPlaces(
   const before = places.count;
   for (const family of [4, 6] as const) {
     if (segments[family] !== undefined) continue;
-    const walked = walkNetworks(mmdb, family, (recordAt) => records.place(recordAt, places));
+    const walked = walkNetworks(mmdb, family, records.placeReader(places));
     if (walked === undefined || !walked.values.some((place) => place !== 0)) continue;
     compareWithMaxmind(mmdb, family, walked, places);
     segments[family] = walked;
@@ -134,8 +134,8 @@ function addPlaces(
 
 function asnsOf(mmdb: MmdbFile): { four: Segments | undefined; six: Segments | undefined } {
   const records = new MmdbRecords(mmdb);
-  const four = walkNetworks(mmdb, 4, (recordAt) => records.asn(recordAt));
-  const six = walkNetworks(mmdb, 6, (recordAt) => records.asn(recordAt));
+  const four = walkNetworks(mmdb, 4, records.asnReader());
+  const six = walkNetworks(mmdb, 6, records.asnReader());
   const known = [four, six].some((segments) => segments?.values.some((asn) => asn !== 0));
   if (!known) {
     throw geoFault(

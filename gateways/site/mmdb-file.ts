@@ -1,4 +1,5 @@
 import { Reader, type Response } from "maxmind";
+import { messageOf } from "../../streams/errors.ts";
 import { geoFault } from "./geo-fault.ts";
 import { MAX_METADATA_BYTES } from "./limits.ts";
 import { MAP, MmdbData } from "./mmdb-data.ts";
@@ -54,7 +55,7 @@ function openReader(file: string, bytes: Buffer): Reader<Response> {
   try {
     return new Reader<Response>(bytes);
   } catch (error) {
-    throw geoFault(file, "the metadata cannot be read", undefined, error);
+    throw geoFault(file, `the metadata cannot be read (${messageOf(error)})`, undefined, error);
   }
 }
 

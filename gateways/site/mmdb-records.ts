@@ -3,6 +3,7 @@ import { IntMap } from "./int-map.ts";
 import { MAX_REGIONS } from "./limits.ts";
 import { ARRAY, MAP, type MmdbData } from "./mmdb-data.ts";
 import type { MmdbFile } from "./mmdb-file.ts";
+import type { RecordReader } from "./mmdb-walk.ts";
 import type { PlaceTable } from "./place-table.ts";
 
 /**
@@ -61,8 +62,20 @@ export class MmdbRecords {
     this.#file = file.file;
   }
 
-  /** The number of the place of the record at this byte of the file. */
-  place(recordAt: number, places: PlaceTable): number {
+  /** Reads records as places, by number; those of one region are one group. */
+  placeReader(places: PlaceTable): RecordReader {
+    return {
+      valueAt: (recordAt) => this.#place(recordAt, places),
+      groupOf: (place) => places.regionOf(place),
+    };
+  }
+
+  /** Reads records as AS numbers. */
+  asnReader(): RecordReader {
+    return { valueAt: (recordAt) => this.#asn(recordAt), groupOf: (asn) => asn };
+  }
+
+  #place(recordAt: number, places: PlaceTable): number {
     const known = this.#known.get(0, recordAt);
     if (known !== undefined) return known;
     const place = this.#readPlace(recordAt, places);
@@ -70,8 +83,7 @@ export class MmdbRecords {
     return place;
   }
 
-  /** The AS number of the record at this byte of the file. */
-  asn(recordAt: number): number {
+  #asn(recordAt: number): number {
     const known = this.#known.get(1, recordAt);
     if (known !== undefined) return known >>> 0;
     const asnAt = this.#checkRecord(recordAt) ? this.#slot(AS_NUMBER) : 0;

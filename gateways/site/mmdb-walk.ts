@@ -5,6 +5,14 @@ import { MAX_RECORDS_PER_BLOCK, MAX_VISITS_PER_NODE, MIN_VISITS } from "./limits
 import { type MmdbFile, SEPARATOR_BYTES } from "./mmdb-file.ts";
 import { SegmentBuilder, type Segments } from "./segments.ts";
 
+/** What a walk makes of the records. */
+export interface RecordReader {
+  /** The value of the record at this byte of the file, 0 for unknown. */
+  valueAt(recordAt: number): number;
+  /** What values have in common that count as one inside of a smallest block. */
+  groupOf(value: number): number;
+}
+
 type Child = (node: number) => number;
 
 /** The global unicast space 2000::/3, where the keys of IPv6 begin. */
@@ -13,25 +21,26 @@ const GLOBAL_UNICAST_BITS: readonly number[] = [0, 0, 1];
 const IPV4_DEPTH = 96;
 
 /**
- * All networks of one family in the order of their addresses, as segments of what `readRecord` makes
- * of a record's position in the file; 0 where the database knows nothing. A network smaller than
- * the smallest block (/24, /56) does not split it: that block gets the value that has most of its
- * addresses, the first of those in a tie. Undefined when the database is of the other family.
+ * All networks of one family in the order of their addresses, as segments of the values that a
+ * reader makes of records; 0 where the database knows nothing. A network smaller than the smallest
+ * block (/24, /56) does not split it: that block gets the first value of the group that has most
+ * of its addresses, the first group in a tie, and 0 only where nothing at all is known. Undefined
+ * when the database is of the other family.
  */
 export function walkNetworks(
   file: MmdbFile,
   family: AddressFamily,
-  readRecord: (recordAt: number) => number,
+  reader: RecordReader,
 ): Segments | undefined {
   if (family === 6 && file.ipVersion === 4) return undefined;
-  const walk = new NetworkWalk(file, family, readRecord);
+  const walk = new NetworkWalk(file, family, reader);
   return walk.run();
 }
 
 class NetworkWalk {
   readonly #file: MmdbFile;
   readonly #family: AddressFamily;
-  readonly #readRecord: (recordAt: number) => number;
+  readonly #reader: RecordReader;
   readonly #left: Child;
   readonly #right: Child;
   readonly #segments: SegmentBuilder;
@@ -39,16 +48,18 @@ class NetworkWalk {
   readonly #steps: Float64Array;
   readonly #maxDepth: number;
   readonly #shallow: number;
-  #visitsLeft: number;
+  readonly #maxVisits: number;
+  #visits = 0;
   readonly #tallyValues = new Uint32Array(MAX_RECORDS_PER_BLOCK);
+  readonly #tallyGroups = new Float64Array(MAX_RECORDS_PER_BLOCK);
   readonly #tallyWeights = new Float64Array(MAX_RECORDS_PER_BLOCK);
   #tallied = 0;
 
-  constructor(file: MmdbFile, family: AddressFamily, readRecord: (recordAt: number) => number) {
+  constructor(file: MmdbFile, family: AddressFamily, reader: RecordReader) {
     this.#file = file;
     this.#family = family;
     this.#segments = new SegmentBuilder(file.nodeCount);
-    this.#readRecord = readRecord;
+    this.#reader = reader;
     [this.#left, this.#right] = children(file);
     this.#shallow = family === 4 ? MAX_BLOCK_LENGTH_4 : MAX_BLOCK_LENGTH_6;
     this.#maxDepth = family === 4 ? 32 : 128;
@@ -56,7 +67,7 @@ class NetworkWalk {
       { length: this.#shallow },
       (_, depth) => 2 ** (this.#shallow - depth - 1),
     );
-    this.#visitsLeft = MIN_VISITS + MAX_VISITS_PER_NODE * file.nodeCount;
+    this.#maxVisits = MIN_VISITS + MAX_VISITS_PER_NODE * file.nodeCount;
   }
 
   run(): Segments {
@@ -66,8 +77,19 @@ class NetworkWalk {
     } else {
       const bits = ipVersion === 6 ? new Array<number>(IPV4_DEPTH).fill(0) : [];
       this.#visit(this.#descend(bits), 0, 0);
+      if (ipVersion === 4) this.#checkReached();
     }
     return this.#segments.finish();
+  }
+
+  /** An IPv4 database is walked as a whole: a tree that is smaller than it says was damaged. */
+  #checkReached(): void {
+    const { file, nodeCount } = this.#file;
+    if (this.#visits >= nodeCount) return;
+    throw geoFault(
+      file,
+      `only ${this.#visits} of ${nodeCount} nodes of the search tree are reached`,
+    );
   }
 
   #descend(bits: readonly number[]): number {
@@ -94,7 +116,9 @@ class NetworkWalk {
   }
 
   #count(): void {
-    if (--this.#visitsLeft < 0) throw geoFault(this.#file.file, "the search tree is cyclic");
+    if (++this.#visits > this.#maxVisits) {
+      throw geoFault(this.#file.file, "the search tree is cyclic");
+    }
   }
 
   /** The value of what is no node: 0 for the empty record, else of a record in the data section. */
@@ -105,13 +129,14 @@ class NetworkWalk {
     if (recordAt < dataStart || recordAt >= dataEnd) {
       throw geoFault(file, `the search tree points outside of the data section (record ${value})`);
     }
-    return this.#readRecord(recordAt);
+    return this.#reader.valueAt(recordAt);
   }
 
-  /** The value with most addresses below a node. */
+  /** The first value of the group with most addresses below a node. */
   #majority(node: number): number {
     this.#tallied = 0;
     this.#tally(node, this.#shallow, 1);
+    if (this.#tallied === 0) return 0;
     let best = 0;
     for (let at = 1; at < this.#tallied; at++) {
       if ((this.#tallyWeights[at] as number) > (this.#tallyWeights[best] as number)) best = at;
@@ -133,13 +158,16 @@ class NetworkWalk {
   }
 
   #weigh(value: number, weight: number): void {
+    if (value === 0) return;
+    const group = this.#reader.groupOf(value);
     for (let at = 0; at < this.#tallied; at++) {
-      if (this.#tallyValues[at] !== value) continue;
+      if (this.#tallyGroups[at] !== group) continue;
       this.#tallyWeights[at] = (this.#tallyWeights[at] as number) + weight;
       return;
     }
     if (this.#tallied === MAX_RECORDS_PER_BLOCK) return;
     this.#tallyValues[this.#tallied] = value;
+    this.#tallyGroups[this.#tallied] = group;
     this.#tallyWeights[this.#tallied++] = weight;
   }
 }

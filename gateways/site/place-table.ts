@@ -31,6 +31,11 @@ export class PlaceTable {
     return numberOf(regionSlug(name), this.#regionNumbers, this.regions);
   }
 
+  /** A number that the places of one region have in common. */
+  regionOf(place: number): number {
+    return (this.country[place] as number) * 2 ** 20 + (this.region[place] as number);
+  }
+
   /** Adds a place and returns its number. */
   add(country: number, region: number, latitude: number, longitude: number): number {
     if (country === 0) return 0;
