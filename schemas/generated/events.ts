@@ -451,11 +451,17 @@ export interface NodeLoad {
   readonly predictedRps: number;
   /** Change of load when the price rises by one ms; 0 or less. */
   readonly slopeRpsPerMs: number;
+  /** What the means below are weighted by: demand, or cells where there is none. */
+  readonly weight: number;
+  /** Mean RTT of the cells that are sent to the node; 0 when none. */
+  readonly rttMs: number;
+  /** Mean loss of those cells, 0..1. */
+  readonly lossRatio: number;
 }
 
 /** opencdn.NodeLoad */
 export const nodeLoadSchema: EventSchema<NodeLoad> = defineSchema<NodeLoad>(
-  '{"type":"record","name":"NodeLoad","namespace":"opencdn","doc":"Load predicted for a node by the cells of one slot. Topic node.loads.v1, key slot and node.","fields":[{"name":"eventId","type":{"type":"fixed","name":"EventId","size":16},"doc":"16 bytes that do not depend on the engine: hash of log, processor, slot, cause and emission index."},{"name":"eventMs","type":"long","doc":"Event time, milliseconds since the epoch."},{"name":"logicVersion","type":"int","doc":"Version of the logic that produced this record; 0 for sources."},{"name":"slot","type":"int","doc":"Slot."},{"name":"nodeId","type":"string","doc":"Node."},{"name":"predictedRps","type":"double","doc":"Requests per second."},{"name":"slopeRpsPerMs","type":"double","doc":"Change of load when the price rises by one ms; 0 or less."}]}',
+  '{"type":"record","name":"NodeLoad","namespace":"opencdn","doc":"Load predicted for a node by the cells of one slot. Topic node.loads.v1, key slot and node.","fields":[{"name":"eventId","type":{"type":"fixed","name":"EventId","size":16},"doc":"16 bytes that do not depend on the engine: hash of log, processor, slot, cause and emission index."},{"name":"eventMs","type":"long","doc":"Event time, milliseconds since the epoch."},{"name":"logicVersion","type":"int","doc":"Version of the logic that produced this record; 0 for sources."},{"name":"slot","type":"int","doc":"Slot."},{"name":"nodeId","type":"string","doc":"Node."},{"name":"predictedRps","type":"double","doc":"Requests per second."},{"name":"slopeRpsPerMs","type":"double","doc":"Change of load when the price rises by one ms; 0 or less."},{"name":"weight","type":"double","doc":"What the means below are weighted by: demand, or cells where there is none."},{"name":"rttMs","type":"double","doc":"Mean RTT of the cells that are sent to the node; 0 when none."},{"name":"lossRatio","type":"double","doc":"Mean loss of those cells, 0..1."}]}',
 );
 
 /** Host and session counts of one node over an interval. Topic node.metrics.v1, key nodeId. */
