@@ -19,7 +19,7 @@ export interface AttributeVerdict {
 }
 
 const origins: readonly BgpOrigin[] = ["IGP", "EGP", "INCOMPLETE"];
-const none: Uint8Array = Buffer.alloc(0);
+const none: Uint8Array = new Uint8Array(0);
 
 /**
  * Judges and decodes scanned attributes. `nextHop` is the text of a next hop from MP_REACH_NLRI,
@@ -72,12 +72,14 @@ function pathOf(scan: AttributeScan, asnBytes: 2 | 4, usesAs4Path: boolean): Uin
   const as4At = usesAs4Path ? scan.startOf(attribute.as4Path) : 0;
   const as4End = usesAs4Path ? scan.endOf(attribute.as4Path) : 0;
   const start = scan.startOf(attribute.asPath);
-  return Buffer.from(widenAsPath(scan.bytes, start, scan.endOf(attribute.asPath), as4At, as4End));
+  return new Uint8Array(
+    widenAsPath(scan.bytes, start, scan.endOf(attribute.asPath), as4At, as4End),
+  );
 }
 
 function bytesOf(scan: AttributeScan, code: number): Uint8Array {
   if (!scan.has(code) || scan.sizeOf(code) === 0) return none;
-  return Buffer.from(scan.bytes.subarray(scan.startOf(code), scan.endOf(code)));
+  return new Uint8Array(scan.bytes.subarray(scan.startOf(code), scan.endOf(code)));
 }
 
 function numberOf(scan: AttributeScan, code: number): number | null {

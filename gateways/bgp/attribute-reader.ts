@@ -1,8 +1,7 @@
 import { AttributeCache } from "./attribute-cache.ts";
 import { type AttributeVerdict, decodeAttributes } from "./attribute-decoder.ts";
-import type { AttributeContext } from "./attribute-rules.ts";
 import { AttributeScan } from "./attribute-scan.ts";
-import { maxBgpMessageBytes, maxCachedAttributeBytes } from "./limits.ts";
+import { maxCachedAttributeBytes } from "./limits.ts";
 import type { MrtView } from "./mrt-format.ts";
 import { Reach, Unreach } from "./multiprotocol.ts";
 import { attribute } from "./path-attribute-codes.ts";
@@ -17,7 +16,7 @@ export class AttributeReader {
   readonly reach: Reach = new Reach();
   readonly unreach: Unreach = new Unreach();
   readonly #cache = new AttributeCache();
-  readonly #key: Uint8Array = new Uint8Array(maxBgpMessageBytes + 16);
+  readonly #key: Uint8Array = new Uint8Array(maxCachedAttributeBytes + 16);
 
   /** Scans a message's attributes; a fault that RFC 7606 does not let one go on after, or empty. */
   scanMessage(bytes: Uint8Array, start: number, end: number): UpdateFault | "" {
@@ -33,23 +32,28 @@ export class AttributeReader {
 
   /** Judges the scanned attributes for the routes of MP_REACH_NLRI, or for those of the message's own list. */
   verdict(view: MrtView, reaches: boolean): AttributeVerdict {
-    const { scan, reach } = this;
-    const context: AttributeContext = {
-      asnBytes: view.asnBytes,
-      external: view.peerAsn !== view.localAsn,
-      dumped: false,
-      needsNextHop: !reaches,
-    };
-    const nextHopAt = reaches ? reach.nextHopAt : 0;
-    const nextHopSize = reaches ? reach.nextHopSize : 0;
-    const size = this.#writeKey(nextHopAt, nextHopSize);
-    const mark = markOf(context) | (nextHopSize << 4);
-    const known = size < 0 ? undefined : this.#cache.get(this.#key, 0, size, mark);
+    const { scan } = this;
+    const { asnBytes } = view;
+    const external = view.peerAsn !== view.localAsn;
+    const mark = asnBytes | (external ? 1 : 0) | (reaches ? this.reach.nextHopSize << 4 : 0);
+    if (scan.fault !== "") return this.#decode(asnBytes, external, reaches);
+    // Without multiprotocol attributes the message holds the key as it is.
+    const inPlace = scan.reachHeader < 0 && scan.unreachHeader < 0;
+    const key = inPlace ? scan.bytes : this.#key;
+    const start = inPlace ? scan.start : 0;
+    const end = inPlace ? scan.end : this.#writeKey(reaches);
+    const cacheable = end >= 0 && end - start <= maxCachedAttributeBytes;
+    const known = cacheable ? this.#cache.get(key, start, end, mark) : undefined;
     if (known !== undefined) return known;
-    const nextHop = reaches ? reach.nextHopText(scan.bytes) : "";
-    const made = decodeAttributes(scan, context, nextHop);
-    if (size >= 0) this.#cache.put(this.#key, 0, size, mark, made);
+    const made = this.#decode(asnBytes, external, reaches);
+    if (cacheable) this.#cache.put(key, start, end, mark, made);
     return made;
+  }
+
+  #decode(asnBytes: 2 | 4, external: boolean, reaches: boolean): AttributeVerdict {
+    const { scan } = this;
+    const context = { asnBytes, external, dumped: false, needsNextHop: !reaches };
+    return decodeAttributes(scan, context, reaches ? this.reach.nextHopText(scan.bytes) : "");
   }
 
   /** Judges the attributes of a RIB entry. */
@@ -74,11 +78,10 @@ export class AttributeReader {
 
   /**
    * Writes what the verdict depends on: the attributes without the multiprotocol ones, and the next
-   * hop. Returns its size, or -1 when it is not to be kept.
+   * hop when that is theirs. Returns its size, or -1 when it is not to be kept.
    */
-  #writeKey(nextHopAt: number, nextHopSize: number): number {
-    const { scan } = this;
-    if (scan.fault !== "") return -1;
+  #writeKey(reaches: boolean): number {
+    const { scan, reach } = this;
     const { bytes, reachHeader, unreachHeader } = scan;
     const key = this.#key;
     let size = 0;
@@ -93,12 +96,12 @@ export class AttributeReader {
         continue;
       }
       const next = nextBoundary(at, scan.end, reachHeader, unreachHeader);
-      if (size + next - at > maxCachedAttributeBytes - 16) return -1;
+      if (size + next - at > maxCachedAttributeBytes) return -1;
       while (at < next) key[size++] = bytes[at++] as number;
     }
-    for (let byte = 0; byte < nextHopSize; byte++) {
-      key[size++] = bytes[nextHopAt + byte] as number;
-    }
+    if (!reaches) return size;
+    const hopEnd = reach.nextHopAt + reach.nextHopSize;
+    for (at = reach.nextHopAt; at < hopEnd; at++) key[size++] = bytes[at] as number;
     return size;
   }
 }
@@ -109,8 +112,4 @@ function nextBoundary(at: number, end: number, first: number, second: number): n
   if (first > at && first < nearest) nearest = first;
   if (second > at && second < nearest) nearest = second;
   return nearest;
-}
-
-function markOf(context: AttributeContext): number {
-  return context.asnBytes | (context.external ? 1 : 0) | (context.needsNextHop ? 16 << 5 : 0);
 }

@@ -36,7 +36,7 @@ export class Bzip2Error extends Error {
 
 /** Compressed bytes that have arrived and were not decoded. */
 class Pending {
-  bytes: Uint8Array = new Uint8Array(2 * MAX_BLOCK_BYTES);
+  bytes: Uint8Array = new Uint8Array(262_144);
   start = 0;
   end = 0;
 
@@ -47,7 +47,7 @@ class Pending {
       this.start = 0;
     }
     if (this.end + chunk.length > this.bytes.length) {
-      const grown = new Uint8Array(this.end + chunk.length);
+      const grown = new Uint8Array(2 * (this.end + chunk.length));
       grown.set(this.bytes.subarray(0, this.end));
       this.bytes = grown;
     }

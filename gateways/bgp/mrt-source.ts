@@ -5,7 +5,7 @@ import { OpenCdnError } from "../../streams/errors.ts";
 import type { Source, SourceBatch, SourceEvent } from "../../streams/source.ts";
 import type { MrtSourceConfig } from "./config.ts";
 import { batchEnd, batchOf, END_POSITION, parsePlace } from "./event-batches.ts";
-import { maxEventListBytes } from "./limits.ts";
+import { maxBatchBytes, maxEventListBytes, maxEventsPerBatch } from "./limits.ts";
 import { fileChunks } from "./mrt-input.ts";
 import { failureError, MrtReader, openFile, readMrtFile } from "./mrt-reader.ts";
 import { MrtStats } from "./mrt-stats.ts";
@@ -98,8 +98,11 @@ export class MrtSource implements Source {
     const reader = new MrtReader(updates);
     // The last batch is held back, so that it can say that the file has ended.
     let held: SourceEvent<BgpUpdate>[] = [];
+    let taken = 0;
     for await (const _ of readMrtFile(path, reader, onRead)) {
-      for (const events of cut(updates.take())) {
+      const batches = cut(updates.take(), reader.offset - taken);
+      taken = reader.offset;
+      for (const events of batches) {
         if (held.length > 0) yield batchOf(held);
         held = events;
       }
@@ -107,7 +110,7 @@ export class MrtSource implements Source {
     stats.records = reader.records;
     const { failure } = reader;
     if (failure === undefined) updates.finish(reader.offset);
-    for (const events of cut(updates.take())) {
+    for (const events of cut(updates.take(), 0)) {
       if (held.length > 0) yield batchOf(held);
       held = events;
     }
@@ -117,12 +120,17 @@ export class MrtSource implements Source {
   }
 }
 
-/** The events in batches of bounded size. */
-function cut(events: SourceEvent<BgpUpdate>[]): SourceEvent<BgpUpdate>[][] {
+/** Events of so few bytes of the file fit in one batch: none takes more than three times its record. */
+const SMALL_READING = maxBatchBytes / 4;
+
+/** The events of `readBytes` of the file in batches of bounded size. */
+function cut(events: SourceEvent<BgpUpdate>[], readBytes: number): SourceEvent<BgpUpdate>[][] {
+  if (events.length === 0) return [];
+  if (events.length <= maxEventsPerBatch && readBytes <= SMALL_READING) return [events];
   const batches: SourceEvent<BgpUpdate>[][] = [];
   for (let from = 0; from < events.length; ) {
     const to = batchEnd(events, from);
-    batches.push(from === 0 && to === events.length ? events : events.slice(from, to));
+    batches.push(events.slice(from, to));
     from = to;
   }
   return batches;

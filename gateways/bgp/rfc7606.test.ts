@@ -126,13 +126,13 @@ describe("attributes that are left out", () => {
     expect(joined.events[0]?.value.attributes).toMatchObject({
       aggregatorAsn: 65_543,
       aggregatorAddress: "192.0.2.8",
-      asPath: Buffer.from([2, 2, 0, 0, 251, 244, 0, 1, 17, 113]),
+      asPath: new Uint8Array([2, 2, 0, 0, 251, 244, 0, 1, 17, 113]),
     });
     const stale = read([origin, trans, hop, long(70_001), aggregator(64_511), longAggregator]);
     expect(stale.events[0]?.value.attributes).toMatchObject({
       aggregatorAsn: 64_511,
       aggregatorAddress: "192.0.2.7",
-      asPath: Buffer.from([2, 2, 0, 0, 251, 244, 0, 0, 91, 160]),
+      asPath: new Uint8Array([2, 2, 0, 0, 251, 244, 0, 0, 91, 160]),
     });
   });
 });

@@ -53,23 +53,24 @@ export function splitList(list: Uint8Array, maxBytes: number): Uint8Array[] {
   return pieces;
 }
 
+const SLAB_BYTES = 65_536;
+const empty: Uint8Array = new Uint8Array(0);
+
 /** Memory for small lists that live as long as their event: many share one allocation. */
 export class ListSlab {
-  static readonly #size = 65_536;
-  static readonly #empty: Uint8Array = Buffer.alloc(0);
-  #slab: Buffer = Buffer.allocUnsafeSlow(ListSlab.#size);
+  #slab = new Uint8Array(SLAB_BYTES);
   #at = 0;
 
   /** A copy of what the writer holds. */
   copy(writer: PrefixListWriter): Uint8Array {
     const size = writer.sizeBytes;
-    if (size === 0) return ListSlab.#empty;
+    if (size === 0) return empty;
     if (this.#at + size > this.#slab.length) {
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(size, ListSlab.#size));
+      this.#slab = new Uint8Array(Math.max(size, SLAB_BYTES));
       this.#at = 0;
     }
     const from = this.#at;
     this.#at = writer.copyTo(this.#slab, from);
-    return this.#slab.subarray(from, this.#at);
+    return new Uint8Array(this.#slab.buffer, from, size);
   }
 }

@@ -57,12 +57,12 @@ describe("text without strings", () => {
         const bytes = new Uint8Array(groups.flatMap((value) => [value >> 8, value & 0xff]));
         const text = written((out) => out.ipv6(bytes, 0));
         expect(parseAddress(text)?.bytes.slice(-4)).toEqual(bytes.slice(-4));
-        const runs = /(^|[1-9a-f]:)0(:[1-9a-f]|$)/.test(
-          groups.map((g) => g.toString(16)).join(":"),
-        );
+        const alone = groups.some((value, at) => {
+          return value === 0 && groups[at - 1] !== 0 && groups[at + 1] !== 0;
+        });
         const low = groups.slice(0, 6).every((value) => value === 0);
         const mapped = groups.slice(0, 5).every((value) => value === 0) && groups[5] === 0xffff;
-        if (!runs && !low && !mapped) expect(text).toBe(formatAddress(bytes, 0, 6));
+        if (!alone && !low && !mapped) expect(text).toBe(formatAddress(bytes, 0, 6));
       }),
     );
   });

@@ -42,7 +42,7 @@ export interface UpdateEventsOptions {
 
 type Update = Emitted<BgpUpdate>;
 
-const empty: Uint8Array = Buffer.alloc(0);
+const empty: Uint8Array = new Uint8Array(0);
 
 function treatedAsWithdraw(withdrawn: UpdateFault): AttributeVerdict {
   return { attributes: null, withdrawn, discarded: [] };
