@@ -124,7 +124,9 @@ export class BoundedServer {
     const { rawHeaders } = request;
     if (rawHeaders.length > 2 * maxHeaderFields) return 431;
     if (!this.#underRate(request.socket)) return 429;
-    return hasBody(rawHeaders) && !boundBody(request) ? 413 : undefined;
+    const framing = framingOf(rawHeaders);
+    if (framing === plain) return undefined;
+    return framing === bodied ? refusalOfBody(request) : framing;
   }
 
   #underRate(socket: CountedSocket): boolean {
@@ -160,29 +162,35 @@ export function refuseUpgrade(socket: Socket, status: string, reason?: string): 
   socket.destroySoon();
 }
 
-/** Whether a body is announced; looks at the raw fields, since `headers` costs an object a request. */
-function hasBody(rawHeaders: readonly string[]): boolean {
+/** No body is announced, or one by its length. */
+const plain = 0;
+const bodied = 1;
+
+/**
+ * What the header fields say about where the request ends: `plain`, `bodied`, or the status that refuses it. Only
+ * `POST /session` may have a body, so a Transfer-Encoding, about which parsers differ, is never needed (411), and
+ * a second Host is refused (RFC 9112 section 3.2). Looks at the raw fields: `headers` costs an object a request.
+ */
+function framingOf(rawHeaders: readonly string[]): number {
+  let framing = plain;
+  let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string;
-    // "content-length" and "transfer-encoding" are the only names of interest, by their lengths.
-    if (name.length !== 14 && name.length !== 17) continue;
-    const lower = name.toLowerCase();
-    if (lower === "content-length" || lower === "transfer-encoding") return true;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts += 1;
+    else if (name.length === 14 && name.toLowerCase() === "content-length") framing = bodied;
+    else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") return 411;
   }
-  return false;
+  return hosts > 1 ? 400 : framing;
 }
 
-/** Reads and drops a body of at most `maxBodyBytes`; false for one that is announced as longer. */
-function boundBody(request: IncomingMessage): boolean {
-  const announced = Number(request.headers["content-length"] ?? 0);
-  if (!(announced <= maxBodyBytes)) return false;
-  let size = 0;
-  request.on("data", (part: Buffer) => {
-    size += part.length;
-    if (size > maxBodyBytes) request.destroy();
-  });
+/** Reads and drops the body of a POST of at most `maxBodyBytes`; gives the status that refuses any other. */
+function refusalOfBody(request: IncomingMessage): number | undefined {
+  const announced = Number(request.headers["content-length"]);
+  if (!(announced <= maxBodyBytes)) return 413;
+  if (announced > 0 && request.method !== "POST") return 400;
   request.on("error", () => undefined);
-  return true;
+  request.resume();
+  return undefined;
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, status: number): void {
