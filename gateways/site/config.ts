@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -87,7 +88,21 @@ export const proxySchema: z.ZodType<ProxyConfig, Partially<ProxyConfig>> = z
 /** The options of the geo loader, with the defaults that depend on the data folder. */
 export function geoOptions(config: GeoConfig, dataFolder: string): GeoOptions {
   const { cacheFolder = join(dataFolder, "geo"), ...rest } = config;
-  return { ...rest, cacheFolder };
+  return { ...rest, cacheFolder, seedFolder: installedGeoFolder() };
+}
+
+/** Where `main.ts` puts the table of the default databases when the program is installed. */
+export function installedGeoFolder(): string {
+  return join(packageRoot(), "node_modules", ".cache", "opencdn");
+}
+
+/** The folder of our own package.json: sources and their compiled form lie at different depths. */
+function packageRoot(): string {
+  let folder = import.meta.dirname;
+  while (!existsSync(join(folder, "package.json")) && folder !== dirname(folder)) {
+    folder = dirname(folder);
+  }
+  return folder;
 }
 
 /** The options of the key ring, with the defaults that depend on the data folder. */

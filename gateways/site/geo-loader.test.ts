@@ -93,6 +93,15 @@ describe("openGeo", () => {
     expect(cell()).toBe("JP/tokyo");
   });
 
+  it("reads the table that the installation made, from its own folder", async () => {
+    await writeFile(join(folder, "city.mmdb"), city("Tokyo"));
+    const seedFolder = join(folder, "installed");
+    await prepareGeo({ ...options(), cacheFolder: seedFolder });
+    const runWork = (): never => expect.unreachable("the installed table was not used");
+    handle = await openGeo({ ...options(), seedFolder, runWork });
+    expect(cell()).toBe("JP/tokyo");
+  });
+
   it("names the cause when the work fails or dies", async () => {
     const runWork = () => Promise.reject(new Error("out of memory"));
     await expect(openGeo({ ...options(), runWork })).rejects.toMatchObject({

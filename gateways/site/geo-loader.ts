@@ -12,6 +12,8 @@ import { MAX_COMPILE_MS } from "./limits.ts";
 /** Which databases to use, where to keep the compiled table and how often to look for new ones. */
 export interface GeoOptions extends GeoFiles {
   readonly cacheFolder: string;
+  /** Where a table may already lie, made when the program was installed; only read. */
+  readonly seedFolder?: string | undefined;
   readonly reloadPollMs: number;
   readonly onEvent?: (event: GeoEvent) => void;
   /** Does the work somewhere; by default in a thread of its own. */
@@ -21,7 +23,7 @@ export interface GeoOptions extends GeoFiles {
 /** What it takes to make the cache. */
 export type GeoCompileOptions = Pick<
   GeoOptions,
-  "cityDatabases" | "asnDatabases" | "cacheFolder" | "runWork"
+  "cityDatabases" | "asnDatabases" | "cacheFolder" | "seedFolder" | "runWork"
 >;
 
 /** What a geo handle has to tell. */
@@ -156,9 +158,12 @@ export async function prepareGeo(options: GeoCompileOptions): Promise<void> {
 }
 
 async function freshCache(options: GeoCompileOptions, cacheFile: string): Promise<GeoCache> {
-  const cached = readGeoCache(cacheFile);
-  if (!("kind" in cached) && isFresh(cached)) return cached;
-  const { cityDatabases, asnDatabases, runWork = runInWorker } = options;
+  const { cityDatabases, asnDatabases, seedFolder, runWork = runInWorker } = options;
+  for (const folder of [options.cacheFolder, seedFolder]) {
+    if (folder === undefined) continue;
+    const cached = readGeoCache(geoCacheFile(folder, options));
+    if (!("kind" in cached) && isFresh(cached)) return cached;
+  }
   const result = await runWork({ files: { cityDatabases, asnDatabases }, cacheFile });
   if (result.kind === "failed") throw failedWork(result);
   const made = readGeoCache(cacheFile);

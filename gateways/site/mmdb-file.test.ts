@@ -198,6 +198,28 @@ describe("records that could hang a decoder", () => {
   });
 });
 
+describe("search trees that are none", () => {
+  it.each<[string, (node: number) => number]>([
+    ["deeper than an address", () => 0],
+    ["is no tree", (node) => Math.min(node + 1, 24)],
+  ])("%s", (cause, childOf) => {
+    const nodes = 25;
+    const bytes = writeMmdb({
+      networks: [["0.0.0.0/1", city]],
+      recordSize: 24,
+      metadata: { node_count: nodes },
+    });
+    const tree = Buffer.alloc(6 * nodes);
+    for (let node = 0; node < nodes; node++) {
+      // The last node ends in the empty record, so that only the number of ways grows.
+      const child = childOf(node) === node && node > 0 ? nodes : childOf(node);
+      tree.writeUIntBE(child, 6 * node, 3);
+      tree.writeUIntBE(child, 6 * node + 3, 3);
+    }
+    expect(faultOf(Buffer.concat([tree, bytes.subarray(6)]))).toContain(cause);
+  });
+});
+
 describe("damaged databases", () => {
   it("end in an answer or in one of our errors, whatever bytes change", () => {
     const change = fc.tuple(fc.nat({ max: good.length - 1 }), fc.nat({ max: 255 }));

@@ -117,7 +117,7 @@ class NetworkWalk {
 
   #count(): void {
     if (++this.#visits > this.#maxVisits) {
-      throw geoFault(this.#file.file, "the search tree is cyclic");
+      throw geoFault(this.#file.file, "the search tree is no tree");
     }
   }
 
