@@ -3,6 +3,8 @@ const USED = 0;
 const HIGH = 1;
 const LOW = 2;
 const VALUE = 3;
+/** Guesses of more entries are not believed: a map grows by itself. */
+const MAX_GUESS = 2 ** 21;
 
 /**
  * A map from pairs of 32-bit integers to 32-bit integers, with open addressing in one typed array:
@@ -14,7 +16,7 @@ export class IntMap {
   #size = 0;
 
   constructor(capacity = 1_024) {
-    const count = 2 ** Math.ceil(Math.log2(2 * Math.max(8, capacity)));
+    const count = 2 ** Math.ceil(Math.log2(2 * Math.min(MAX_GUESS, Math.max(8, capacity))));
     this.#slots = new Int32Array(SLOT * count);
     this.#mask = count - 1;
   }

@@ -7,6 +7,9 @@ export interface Segments {
   readonly values: Uint32Array;
 }
 
+/** Guesses of more segments are not believed: the arrays grow by themselves. */
+const MAX_GUESS = 2 ** 24;
+
 /** Builds segments from the left to the right. */
 export class SegmentBuilder {
   #starts: Float64Array;
@@ -15,8 +18,9 @@ export class SegmentBuilder {
 
   /** `capacity` is a guess of the number of segments; memory that stays unused costs nothing. */
   constructor(capacity = 1_024) {
-    this.#starts = new Float64Array(capacity);
-    this.#values = new Uint32Array(capacity);
+    const count = Math.max(1, Math.min(MAX_GUESS, capacity));
+    this.#starts = new Float64Array(count);
+    this.#values = new Uint32Array(count);
   }
 
   /** From `start` on the value is `value`. Starts must rise. */
