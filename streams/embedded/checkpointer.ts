@@ -46,6 +46,7 @@ const maxSliceEntries = 16_384;
 export class Checkpointer {
   readonly #sources: CheckpointSources;
   #pending: PendingGroup[] = [];
+  readonly #rebuilt = new Set<TopicState>();
   #stateBytes = 0;
   #logBytes = 0;
   #at: Checkpoint;
@@ -82,6 +83,11 @@ export class Checkpointer {
   /** The next groups begin at `at`, in another segment. */
   moveTo(at: Checkpoint): void {
     this.#at = at;
+  }
+
+  /** The next checkpoint takes the latest values of `topic`, which was no table until now, from its oldest record on. */
+  rebuild(topic: TopicState): void {
+    this.#rebuilt.add(topic);
   }
 
   /** Does a whole checkpoint now, durable when it returns. One under way is finished first. */
@@ -140,12 +146,12 @@ export class Checkpointer {
     const at = this.#at;
     const mark = index.mark();
     const ends = new Map([...facts.topics.all()].map((topic) => [topic, topic.ends.slice()]));
-    let batch = new EntryBatch();
+    let batch = new EntryBatch(this.#pendingChanges(groups));
     let began = performance.now();
     for (const part of this.#changes(groups, ends)) {
       if (!batch.fits(part.count, 1)) {
         yield* this.#apply(batch);
-        batch = new EntryBatch();
+        batch = new EntryBatch(0);
       }
       part.addTo(batch);
       if (performance.now() - began < checkpointSliceMs) continue;
@@ -160,9 +166,18 @@ export class Checkpointer {
     });
     facts.saved();
     index.forget(mark);
+    this.#rebuilt.clear();
     this.#pending = this.#pending.slice(groups);
     this.#stateBytes -= stateBytes;
     this.#logBytes -= logBytes;
+  }
+
+  #pendingChanges(groups: number): number {
+    let changes = 0;
+    for (const { stores } of this.#pending.slice(0, groups)) {
+      for (const { count } of stores) changes += count;
+    }
+    return changes;
   }
 
   /** The changes in parts that are added at one go, those of one space in their order. */
@@ -181,7 +196,9 @@ export class Checkpointer {
     for (const [topic, slotEnds] of ends) {
       if (!topic.table) continue;
       for (let slot = 0; slot < slotEnds.length; slot++) {
-        const from = index.recent(topic.id, slot)[0]?.baseOffset;
+        const from = this.#rebuilt.has(topic)
+          ? topic.starts[slot]
+          : index.recent(topic.id, slot)[0]?.baseOffset;
         if (from === undefined) continue;
         const space = this.#space(tableSpace(topic.name, slot));
         for (const chunk of reader.between(topic, slot, from, slotEnds[slot] as number)) {
@@ -212,7 +229,7 @@ export class Checkpointer {
 
   *#apply(batch: EntryBatch): Generator<void, void> {
     const { db, ownership } = this.#sources;
-    const order = batch.order();
+    const order = yield* batch.order();
     let size = firstSliceEntries;
     for (let from = 0; from < order.length; ) {
       const to = Math.min(from + size, order.length);

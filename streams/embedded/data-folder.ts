@@ -14,6 +14,8 @@ const ours: ReadonlySet<string> = new Set([`${formatFile}.new`, "segments", "sta
 export interface FolderPaths {
   readonly segments: string;
   readonly state: string;
+  /** Whether it was made just now. */
+  readonly created: boolean;
 }
 
 /**
@@ -21,18 +23,19 @@ export interface FolderPaths {
  * Throws OCDN_FOLDER_NEWER for a newer one and OCDN_BAD_INPUT for a folder that holds something else.
  */
 export function prepareFolder(folder: string): FolderPaths {
-  const paths = { segments: path.join(folder, "segments"), state: path.join(folder, "state") };
+  const segments = path.join(folder, "segments");
+  const state = path.join(folder, "state");
   try {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
     const format = readFormat(folder);
     if (format === undefined) create(folder);
     else checkFormat(folder, format);
-    fs.mkdirSync(paths.segments, { recursive: true, mode: 0o700 });
-    fs.mkdirSync(paths.state, { recursive: true, mode: 0o700 });
+    fs.mkdirSync(segments, { recursive: true, mode: 0o700 });
+    fs.mkdirSync(state, { recursive: true, mode: 0o700 });
+    return { segments, state, created: format === undefined };
   } catch (error) {
     throw diskError(`opening the data folder ${folder}`, error);
   }
-  return paths;
 }
 
 /** Whether `folder` is there and is a data folder of ours; nothing is created. */

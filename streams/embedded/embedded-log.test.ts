@@ -301,6 +301,63 @@ describe("a table", () => {
   });
 });
 
+describe("a topic that becomes a table", () => {
+  it("has the latest values of all that was written before", async () => {
+    const folder = newFolder();
+    let one = await open(folder, { tables: new Set() });
+    const topic = "table.a.v1";
+    await one.commit(
+      feed(
+        0,
+        1,
+        section(topic, 2, [
+          ["a", "1"],
+          ["b", "1"],
+          ["a", "2"],
+          ["b", null],
+        ]),
+      ),
+    );
+    expect(one.snapshot(topic, 2).chunks).toEqual([]);
+    for (let round = 0; round < 2; round++) {
+      one = await open(folder);
+      expect(tableEntries(one, topic, 2)).toEqual([["a", "2"]]);
+    }
+  });
+});
+
+describe("names", () => {
+  it.each([
+    ["source", { source: "s".repeat(513) }],
+    ["position", { position: "ŝ".repeat(4_097) }],
+    ["topic", { sections: [section("t".repeat(513), 0, [["k", "v"]])] }],
+  ])("of a %s that are too long are refused, and nothing is written", async (_, fields) => {
+    const one = await open(newFolder());
+    const append = { source: "feed", previous: undefined, position: "1", sections: [], ...fields };
+    await expect(one.commit({ drafts: [], appends: [append] })).rejects.toMatchObject({
+      code: "OCDN_LIMIT",
+    });
+    await one.commit(feed(0, 1, section("in.v1", 0, [["k", "v"]])));
+    expect(one.topics()).toHaveLength(1);
+  });
+});
+
+describe("a closed log", () => {
+  it("refuses everything that would touch the disk", async () => {
+    const folder = newFolder();
+    const one = await openLog(folder, {}, { tailCacheBytes: 1 });
+    await one.commit(feed(0, 1, section("table.a.v1", 0, [["k", "v"]])));
+    await one.commit(feed(1, 2, section("table.a.v1", 0, [["k", "v"]])));
+    await one.close();
+    await one.close();
+    const closed = expect.objectContaining({ code: "OCDN_DISCONNECTED" });
+    await expect(one.commit(feed(2, 3))).rejects.toEqual(closed);
+    await expect(one.registerSchemas([defineSchema<never>('"int"')])).rejects.toEqual(closed);
+    expect(() => one.read("table.a.v1", 0, 0, 1)).toThrow("it is closed");
+    expect(() => one.snapshot("table.a.v1", 0)).toThrow("it is closed");
+  });
+});
+
 describe("schemas", () => {
   it("keep their ids", async () => {
     const folder = newFolder();

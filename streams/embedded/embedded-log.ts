@@ -9,6 +9,7 @@ import type { TopicStatus } from "../log.ts";
 import { storeSpace, tableSpace } from "./checkpointer.ts";
 import { prepareFolder } from "./data-folder.ts";
 import { type Disk, realDisk } from "./disk.ts";
+import { diskError } from "./disk-error.ts";
 import { type GroupImage, GroupWriter } from "./group-writer.ts";
 import { type Checkpoint, LogFacts } from "./log-facts.ts";
 import { copySchemas, type LogParts, restoreLog, saveSchemas } from "./log-restore.ts";
@@ -129,6 +130,7 @@ export class EmbeddedLog {
     const paths = prepareFolder(folder);
     const sync = options.sync ?? true;
     const db = new StateDb(paths.state, sync);
+    if (paths.created && sync) syncNames(folder, paths.state);
     let ownership: Ownership | undefined;
     try {
       ownership = await Ownership.claim(db, folder, world.ownerIsAlive ?? ownerIsAlive);
@@ -141,6 +143,7 @@ export class EmbeddedLog {
         sync,
         tailCacheBytes: world.tailCacheBytes ?? tailCacheBytes,
         wanted: { logId: options.logId, slots: options.slots, historical: options.historical },
+        tables: options.tables,
       });
       return new EmbeddedLog({ ...options, folder }, parts, world.checkpoints ?? checkpointLimits);
     } catch (error) {
@@ -439,6 +442,15 @@ export class EmbeddedLog {
 
 function closed(): OpenCdnError {
   return new OpenCdnError("OCDN_DISCONNECTED", "writing to the log: it is closed");
+}
+
+/** A folder that was made just now is durable only when the names that lead to its files are. */
+function syncNames(folder: string, state: string): void {
+  try {
+    for (const name of [state, folder, path.dirname(folder)]) realDisk.syncFolder(name);
+  } catch (error) {
+    throw diskError(`creating the data folder ${folder}`, error);
+  }
 }
 
 async function giveUp(db: StateDb, ownership: Ownership | undefined): Promise<void> {

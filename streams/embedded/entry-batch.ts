@@ -6,13 +6,13 @@ const keyStartField = 1;
 const keyEndField = 2;
 const valueStartField = 3;
 const valueEndField = 4;
-const firstCapacity = 1_024;
+const leastCapacity = 1_024;
 const indexBits = 20;
 
 /** Most entries of a batch: the index of an entry has 20 bits in the sorted order. */
 export const maxEntries: number = 2 ** indexBits - 1;
-/** Most spaces of a batch: 12 bits in the sorted order. */
-const maxSpaces = 2 ** 12 - 1;
+/** Most spaces of a batch: their rank has 16 bits. */
+const maxSpaces = 2 ** 16 - 1;
 
 interface Space {
   readonly id: number;
@@ -20,22 +20,33 @@ interface Space {
   /** Bytes that all its keys begin with, and one of these keys. */
   common: number;
   first: number;
+  count: number;
 }
 
 /**
- * Changes of entries, the last one of each key. Keys and values stay where they are (22 bytes of memory a change,
- * plus the hash table), and `order` puts neighbours in LMDB's trees together, so that a page is written once.
+ * Changes of entries, the last one of each key. Keys and values stay where they are (30 bytes of memory a change with
+ * the hash table), and `order` puts neighbours in LMDB's trees together, so that a page is written once.
  */
 export class EntryBatch {
   count: number = 0;
   #buffers: Uint8Array[] = [];
-  #entries = new Int32Array(firstCapacity * fields);
-  #spaceOf = new Uint16Array(firstCapacity);
+  #entries: Int32Array;
+  #spaceOf: Uint16Array;
   /** Open addressing: entry index plus one, 0 for free. */
-  #table = new Int32Array(firstCapacity * 2);
-  #mask = firstCapacity * 2 - 1;
+  #table: Int32Array;
+  #mask: number;
   readonly #spaces: Space[] = [];
   readonly #ranks = new Map<number, number>();
+
+  /** `expected` is a guess of the number of changes, to grow less often. */
+  constructor(expected: number) {
+    let capacity = leastCapacity;
+    while (capacity < expected && capacity < maxEntries) capacity *= 2;
+    this.#entries = new Int32Array(capacity * fields);
+    this.#spaceOf = new Uint16Array(capacity);
+    this.#table = new Int32Array(capacity * 2);
+    this.#mask = capacity * 2 - 1;
+  }
 
   /** Whether `more` further changes of `spaces` further spaces fit. */
   fits(more: number, spaces: number): boolean {
@@ -57,7 +68,7 @@ export class EntryBatch {
     valueStart: number,
     valueEnd: number,
   ): void {
-    if (this.count * 2 >= this.#table.length) this.#grow();
+    if (this.count === this.#spaceOf.length) this.#grow();
     const rank = this.#rank(space);
     const bytes = this.#buffers[buffer] as Uint8Array;
     let at = hashOf(bytes, keyStart, keyEnd, rank) & this.#mask;
@@ -83,7 +94,7 @@ export class EntryBatch {
     if (rank === undefined) {
       rank = this.#spaces.length;
       this.#ranks.set(space, rank);
-      this.#spaces.push({ id: space, rank, common: Number.POSITIVE_INFINITY, first: -1 });
+      this.#spaces.push({ id: space, rank, common: Number.POSITIVE_INFINITY, first: -1, count: 0 });
     }
     return rank;
   }
@@ -119,6 +130,7 @@ export class EntryBatch {
   }
 
   #narrow(space: Space, index: number, bytes: Uint8Array, start: number, end: number): void {
+    space.count += 1;
     if (space.first < 0) {
       space.first = index;
       space.common = end - start;
@@ -154,21 +166,45 @@ export class EntryBatch {
     }
   }
 
-  /** Indices of the changes by space and (the first differing bytes of) key, for `put`. */
-  order(): Uint32Array {
-    const words = new Uint32Array(this.count * 2);
+  /**
+   * Indices of the changes for `put`: space by space, in each by the first differing bytes of the key. Yields between
+   * spaces, because sorting a million changes takes a while.
+   */
+  *order(): Generator<void, Uint32Array> {
+    const starts = new Uint32Array(this.#spaces.length);
+    let start = 0;
+    for (const { rank, count } of this.#spaces) {
+      starts[rank] = start;
+      start += count;
+    }
+    const order = new Uint32Array(this.count);
+    const next = starts.slice();
     for (let index = 0; index < this.count; index++) {
       const rank = this.#spaceOf[index] as number;
-      const prefix = this.#prefix(index, (this.#spaces[rank] as Space).common);
-      words[index * 2] = ((prefix & 0xfff) << indexBits) | index;
-      words[index * 2 + 1] = (rank << indexBits) | (prefix >>> 12);
+      const at = next[rank] as number;
+      order[at] = index;
+      next[rank] = at + 1;
     }
-    new BigUint64Array(words.buffer).sort();
-    const order = new Uint32Array(this.count);
-    for (let index = 0; index < this.count; index++) {
-      order[index] = (words[index * 2] as number) & maxEntries;
+    for (const space of this.#spaces) {
+      const from = starts[space.rank] as number;
+      this.#sort(order.subarray(from, from + space.count), space.common);
+      yield;
     }
     return order;
+  }
+
+  /** Sorts numbers of 64 bits: the key's next 44 bits above the index. */
+  #sort(indices: Uint32Array, common: number): void {
+    const words = new Uint32Array(indices.length * 2);
+    for (let i = 0; i < indices.length; i++) {
+      const index = indices[i] as number;
+      const high = this.#prefix(index, common);
+      const low = this.#prefix(index, common + 4) >>> indexBits;
+      words[i * 2] = ((low << indexBits) | index) >>> 0;
+      words[i * 2 + 1] = high;
+    }
+    new BigUint64Array(words.buffer).sort();
+    for (let i = 0; i < indices.length; i++) indices[i] = (words[i * 2] as number) & maxEntries;
   }
 
   /** The four bytes behind the common ones as a number, zeros where the key is shorter. */

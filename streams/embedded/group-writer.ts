@@ -11,7 +11,7 @@ import {
   writeChunkHeader,
   writeGroupHeader,
 } from "./segment-format.ts";
-import { maxGroupBytes } from "./storage-limits.ts";
+import { maxGroupBytes, maxNameBytes, maxPositionBytes, maxTopics } from "./storage-limits.ts";
 import type { TopicDefinition, TopicTable } from "./topic-table.ts";
 
 /** A chunk of a group and where it begins, counted from the start of the group's chunks. */
@@ -75,6 +75,7 @@ export class GroupWriter {
 
   build(input: GroupInput): GroupImage {
     this.#defined = [];
+    this.#checkNames(input);
     const plans = this.#plan(input);
     const { head, stores } = this.#head(input);
     let bodyBytes = 0;
@@ -137,9 +138,25 @@ export class GroupWriter {
     if (known !== undefined) return known.id;
     const defined = this.#defined.find((topic) => topic.name === name);
     if (defined !== undefined) return defined.id;
+    checkName("a topic", name, maxNameBytes);
     const id = this.#topics.nextId + this.#defined.length;
+    if (id > maxTopics) {
+      throw new OpenCdnError("OCDN_LIMIT", `adding topic ${name}: the log is full of topics`);
+    }
     this.#defined.push({ id, name, table: this.#isTable(name) });
     return id;
+  }
+
+  /** What is too long would not fit where it is kept. */
+  #checkNames({ drafts, sources }: GroupInput): void {
+    for (const [source, position] of sources) {
+      checkName("a source", source, maxNameBytes);
+      checkName("a position", position, maxPositionBytes);
+    }
+    for (const { processor, stores } of drafts) {
+      checkName("a processor", processor, maxNameBytes);
+      for (const { store } of stores) checkName("a store", store, maxNameBytes);
+    }
   }
 
   #head(input: GroupInput): { head: Buffer; stores: StoreChange[] } {
@@ -190,6 +207,15 @@ export class GroupWriter {
     }
     return chunks;
   }
+}
+
+function checkName(what: string, name: string, maxBytes: number): void {
+  // Three bytes a UTF-16 unit at most, so most names need not be counted.
+  if (name.length * 3 <= maxBytes || Buffer.byteLength(name) <= maxBytes) return;
+  throw new OpenCdnError(
+    "OCDN_LIMIT",
+    `committing a group: ${what} has more than ${maxBytes} bytes`,
+  );
 }
 
 /** The section as one part, or as several at record boundaries when it is larger than a chunk may be. */

@@ -97,6 +97,12 @@ export class LogFacts {
     }
   }
 
+  /** From now on the latest values of `topic` are kept. */
+  makeTable(topic: TopicState): void {
+    topic.table = true;
+    this.#changedTopics.add(topic);
+  }
+
   #laneChanged(topic: TopicState, slot: number): void {
     const slots = this.#changedLanes.get(topic);
     if (slots === undefined) this.#changedLanes.set(topic, new Set([slot]));

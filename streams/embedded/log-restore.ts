@@ -30,6 +30,7 @@ export interface RestoreOptions {
   readonly disk: Disk;
   readonly sync: boolean;
   readonly tailCacheBytes: number;
+  readonly tables: ReadonlySet<string>;
   /** What a new log becomes; an existing one must have as many slots when they are given. */
   readonly wanted: { [Field in keyof LogIdentity]: LogIdentity[Field] | undefined };
 }
@@ -90,6 +91,12 @@ function restoreParts(
   const { groups, next } = recover(target, { from, epoch, sameBoot });
   files.startAfter(next.segment - 1);
   checkpointer.moveTo(next);
+  for (const topic of facts.topics.all()) {
+    if (options.tables.has(topic.name) && !topic.table) {
+      facts.makeTable(topic);
+      checkpointer.rebuild(topic);
+    }
+  }
   checkpointer.runNow();
   const recovered = { groups, cutBytes: tidySegments(files, facts.segments, epoch) };
   const parts = { identity, schemas, db, files, facts, index, tail, reader };

@@ -37,6 +37,7 @@ export class SegmentFiles {
   #length = 0;
   #lastNumber = 0;
   #broken: OpenCdnError | undefined;
+  #closed = false;
 
   constructor(options: { folder: string; disk: Disk; logId: string; sync: boolean }) {
     this.folder = options.folder;
@@ -194,6 +195,7 @@ export class SegmentFiles {
   }
 
   #reading(segment: number): number {
+    if (this.#closed) throw new OpenCdnError("OCDN_DISCONNECTED", "reading a log: it is closed");
     const open = this.#open.get(segment);
     if (open !== undefined) {
       this.#open.delete(segment);
@@ -222,6 +224,7 @@ export class SegmentFiles {
   }
 
   close(): void {
+    this.#closed = true;
     this.end();
     for (const file of this.#open.values()) this.disk.close(file);
     this.#open.clear();
