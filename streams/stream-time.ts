@@ -60,8 +60,10 @@ export class StreamTime {
   /** Advances an input that has been silent for `idleMs`; false when it is not idle. */
   advanceIdle(input: number, elapsedMs: number, idleMs: number): boolean {
     const silentMs = this.tickMs - (this.#heardMs[input] as number);
-    if (silentMs < idleMs || (this.#streamMs[input] as number) === 0) return false;
-    this.#streamMs[input] = (this.#streamMs[input] as number) + elapsedMs;
+    if (silentMs < idleMs) return false;
+    // An input that was never heard begins at the latest time that the task knows of.
+    const streamMs = (this.#streamMs[input] as number) || this.latestMs;
+    this.#streamMs[input] = streamMs + elapsedMs;
     return true;
   }
 

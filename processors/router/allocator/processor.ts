@@ -1,0 +1,193 @@
+import { staticScore } from "../../../domain/static-score.ts";
+import type {
+  NodeInventory,
+  NodeLoad,
+  NodeMetrics,
+  NodePrice,
+  NodeScore,
+} from "../../../schemas/generated/events.ts";
+import {
+  type AnyInput,
+  type Context,
+  type Emitted,
+  keyed,
+  type Processor,
+} from "../../../streams/processor.ts";
+import { type RecordStoreSpec, recordStoreSpec } from "../../../streams/store.ts";
+import type { Topic } from "../../../streams/topic.ts";
+import {
+  nodeInventory,
+  nodeLoads,
+  nodeMetrics,
+  nodePrices,
+  nodeScores,
+} from "../../../streams/topics.ts";
+import { type AllocatorInput, type AllocatorOptions, allocatorOptions } from "./config.ts";
+import { fairUtilisation, nextPrice } from "./price.ts";
+
+const inventory: RecordStoreSpec<NodeInventory> = recordStoreSpec(
+  "inventory",
+  nodeInventory.schema,
+);
+/** One entry a slot and node. */
+const loads: RecordStoreSpec<NodeLoad> = recordStoreSpec("loads", nodeLoads.schema);
+const metrics: RecordStoreSpec<NodeMetrics> = recordStoreSpec("metrics", nodeMetrics.schema);
+const prices: RecordStoreSpec<NodePrice> = recordStoreSpec("prices", nodePrices.schema);
+const scores: RecordStoreSpec<NodeScore> = recordStoreSpec("scores", nodeScores.schema);
+
+const noId = new Uint8Array(16);
+const noHeader = { eventId: noId, logicVersion: 0 };
+/** Utilisation at which the queueing term of a score is held, as in `decide`. */
+const maxUtilisation = 0.95;
+
+/**
+ * The one task that couples the slots: adds up predicted loads and moves a price a node so that they stay within
+ * capacity. Reads a few numbers a node and slot and never a topic by cell. A missing price counts as 0, so the loop
+ * starts by itself.
+ */
+export function allocatorProcessor(input: AllocatorInput = {}): Processor {
+  const options = allocatorOptions.parse(input);
+  return {
+    name: "allocator",
+    logicVersion: 1,
+    tasks: "one",
+    inputs: [table(nodeLoads, loads), table(nodeMetrics, metrics), table(nodeInventory, inventory)],
+    outputs: [nodePrices, nodeScores],
+    stores: [inventory, loads, metrics, prices, scores],
+    tickMs: options.tickMs,
+    onTick: (context) => allocate(context, options),
+  };
+}
+
+function table<T>(topic: Topic<T>, spec: RecordStoreSpec<T>): AnyInput {
+  return keyed(topic, (event, context) => {
+    const store = context.records(spec);
+    if (event.value === null) store.delete(event.key);
+    else store.put(event.key, event.value);
+  });
+}
+
+interface NodeSum {
+  predictedRps: number;
+  slopeRpsPerMs: number;
+  weight: number;
+  rtt: number;
+  loss: number;
+}
+
+/** The loads of all slots, by node. */
+function sumLoads(context: Context): Map<string, NodeSum> {
+  const sums = new Map<string, NodeSum>();
+  for (const [, load] of context.records(loads).entries()) {
+    const sum = sums.get(load.nodeId) ?? {
+      predictedRps: 0,
+      slopeRpsPerMs: 0,
+      weight: 0,
+      rtt: 0,
+      loss: 0,
+    };
+    sum.predictedRps += load.predictedRps;
+    sum.slopeRpsPerMs += load.slopeRpsPerMs;
+    sum.weight += load.weight;
+    sum.rtt += load.weight * load.rttMs;
+    sum.loss += load.weight * load.lossRatio;
+    sums.set(load.nodeId, sum);
+  }
+  return sums;
+}
+
+function allocate(context: Context, options: AllocatorOptions): void {
+  const sums = sumLoads(context);
+  const nodes = new Map(context.records(inventory).entries());
+  let predictedRps = 0;
+  let capacityRps = 0;
+  for (const [nodeId, node] of nodes) {
+    predictedRps += sums.get(nodeId)?.predictedRps ?? 0;
+    capacityRps += node.capacityRps;
+  }
+  const utilisation = fairUtilisation(predictedRps, capacityRps, options);
+  for (const [nodeId, node] of nodes) {
+    const sum = sums.get(nodeId) ?? {
+      predictedRps: 0,
+      slopeRpsPerMs: 0,
+      weight: 0,
+      rtt: 0,
+      loss: 0,
+    };
+    const price = movePrice(node, sum, utilisation * node.capacityRps, context, options);
+    writeScore(nodeId, node, sum, price, context, options);
+  }
+  for (const [nodeId] of context.records(prices).entries()) {
+    if (nodes.has(nodeId)) continue;
+    context.records(prices).delete(nodeId);
+    context.records(scores).delete(nodeId);
+    context.remove(nodePrices, nodeId);
+    context.remove(nodeScores, nodeId);
+  }
+}
+
+function movePrice(
+  { nodeId, capacityRps }: NodeInventory,
+  sum: NodeSum,
+  targetRps: number,
+  context: Context,
+  options: AllocatorOptions,
+): number {
+  const store = context.records(prices);
+  const before = store.get(nodeId);
+  const { predictedRps, slopeRpsPerMs } = sum;
+  const inputs = { priceMs: before?.priceMs ?? 0, predictedRps, slopeRpsPerMs, targetRps };
+  const priceMs = nextPrice(inputs, options);
+  const moved =
+    before === undefined ||
+    Math.abs(priceMs - before.priceMs) >= options.leastMoveMs ||
+    (priceMs === 0 && before.priceMs > 0) ||
+    before.capacityRps !== capacityRps ||
+    Math.abs(predictedRps - before.predictedRps) > 0.05 * capacityRps;
+  if (!moved) return before.priceMs;
+  const event = { nodeId, priceMs, predictedRps, capacityRps };
+  store.put(nodeId, { ...event, ...noHeader, eventMs: context.tickMs });
+  context.emit(nodePrices, nodeId, event);
+  return priceMs;
+}
+
+function writeScore(
+  nodeId: string,
+  node: NodeInventory,
+  sum: NodeSum,
+  priceMs: number,
+  context: Context,
+  options: AllocatorOptions,
+): void {
+  const known = context.records(metrics).get(nodeId);
+  const fresh = known !== undefined && context.tickMs - known.eventMs <= options.metricsFreshMs;
+  const utilisation = sum.predictedRps / Math.max(node.capacityRps, 1e-9);
+  const loadRatio = Math.max(utilisation, fresh ? known.cpuRatio : 0);
+  const latencyMs = sum.weight > 0 ? sum.rtt / sum.weight : 0;
+  const lossRatio = sum.weight > 0 ? sum.loss / sum.weight : 0;
+  const queueMs = node.serviceTimeMs / (1 - Math.min(utilisation, maxUtilisation));
+  const score: Emitted<NodeScore> = {
+    nodeId,
+    staticScore: staticScore(latencyMs, lossRatio, loadRatio),
+    liveCostMs: queueMs + priceMs,
+    learnedCorrectionMs: 0,
+    latencyMs,
+    lossRatio,
+    loadRatio,
+    alive: fresh,
+  };
+  const store = context.records(scores);
+  const before = store.get(nodeId);
+  if (before !== undefined && !scoreMoved(score, before)) return;
+  store.put(nodeId, { ...score, ...noHeader, eventMs: context.tickMs });
+  context.emit(nodeScores, nodeId, score);
+}
+
+function scoreMoved(next: Emitted<NodeScore>, before: NodeScore): boolean {
+  return (
+    next.alive !== before.alive ||
+    Math.abs(next.staticScore - before.staticScore) >= 0.005 ||
+    Math.abs(next.liveCostMs - before.liveCostMs) >= 0.25 ||
+    Math.abs(next.loadRatio - before.loadRatio) >= 0.02
+  );
+}
