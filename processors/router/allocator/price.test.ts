@@ -56,7 +56,7 @@ describe("prices", () => {
     let priceMs = 40;
     for (let i = 0; i < 20; i++) {
       priceMs = nextPrice(
-        { priceMs, predictedRps: 10, slopeRpsPerMs: -1, capacityRps: 100 },
+        { priceMs, predictedRps: 10, slopeRpsPerMs: -1, targetRps: 85 },
         options,
       );
     }
