@@ -66,31 +66,33 @@ function mixBlocks(view: DataView, start: number, end: number): number {
   return at;
 }
 
-/** Copies the fewer than 16 bytes of [at, end) into `block`, filled with zeros. */
-function readRest(view: DataView, at: number, end: number): void {
-  let from = at;
-  for (let to = 0; to < 16; to += 4) {
-    let word = 0;
-    if (from + 4 <= end) {
-      word = view.getInt32(from, true);
-    } else {
-      for (let i = from, shift = 0; i < end; i++, shift += 8) word |= view.getUint8(i) << shift;
-    }
-    block.setInt32(to, word, true);
-    from += 4;
-  }
+/** The up to four bytes of [at, end) as a little-endian word. */
+function tailWord(view: DataView, at: number, end: number): number {
+  const left = end - at;
+  if (left >= 4) return view.getInt32(at, true);
+  if (left <= 0) return 0;
+  if (end >= 4) return view.getInt32(end - 4, true) >>> ((4 - left) << 3);
+  let word = 0;
+  for (let i = at, shift = 0; i < end; i++, shift += 8) word |= view.getUint8(i) << shift;
+  return word;
 }
 
-/** Mixes `block` as the reference does with the end of its input. */
-function mixRest(): void {
-  let k = Math.imul(block.getInt32(0, true), c1);
+/** Mixes the fewer than 16 bytes of [at, end) as the reference does with the end of its input. */
+function mixRest(view: DataView, at: number, end: number): void {
+  let k = Math.imul(tailWord(view, at, end), c1);
   state[0] = (state[0] as number) ^ Math.imul((k << 15) | (k >>> 17), c2);
-  k = Math.imul(block.getInt32(4, true), c2);
+  k = Math.imul(tailWord(view, at + 4, end), c2);
   state[1] = (state[1] as number) ^ Math.imul((k << 16) | (k >>> 16), c3);
-  k = Math.imul(block.getInt32(8, true), c3);
+  k = Math.imul(tailWord(view, at + 8, end), c3);
   state[2] = (state[2] as number) ^ Math.imul((k << 17) | (k >>> 15), c4);
-  k = Math.imul(block.getInt32(12, true), c4);
+  k = Math.imul(tailWord(view, at + 12, end), c4);
   state[3] = (state[3] as number) ^ Math.imul((k << 18) | (k >>> 14), c1);
+}
+
+/** Mixes them as a block that ends in zeros. */
+function mixPadded(view: DataView, at: number, end: number): void {
+  for (let i = 0; i < 16; i += 4) block.setInt32(i, tailWord(view, at + i, end), true);
+  mixBlocks(block, 0, 16);
 }
 
 function avalanche(lane: number): number {
@@ -126,10 +128,7 @@ export function hashRange(
 ): void {
   begin(seed);
   const rest = mixBlocks(view, start, end);
-  if (rest < end) {
-    readRest(view, rest, end);
-    mixRest();
-  }
+  if (rest < end) mixRest(view, rest, end);
   finish(end - start, out);
 }
 
@@ -152,41 +151,30 @@ export function hashPair(
   let rest = mixBlocks(keyView, keyStart, keyEnd);
   let length = rest - keyStart;
   if (rest < keyEnd) {
-    readRest(keyView, rest, keyEnd);
-    mixBlocks(block, 0, 16);
+    mixPadded(keyView, rest, keyEnd);
     length += 16;
   }
   if (valueStart >= 0) {
     rest = mixBlocks(valueView, valueStart, valueEnd);
-    if (rest < valueEnd) {
-      readRest(valueView, rest, valueEnd);
-      mixRest();
-    }
+    if (rest < valueEnd) mixRest(valueView, rest, valueEnd);
     length += valueEnd - valueStart;
   }
   finish(length, out);
 }
 
-/** MurmurHash3 x86_32 without DataView, for an index over short keys: a signed 32-bit number. */
-export function hashKey(bytes: Uint8Array, start: number, end: number): number {
+/** MurmurHash3 x86_32 with seed 0, for an index over short keys: a signed 32-bit number. */
+export function hashKey(view: DataView, start: number, end: number): number {
   let h = 0;
   let at = start;
   for (; at + 4 <= end; at += 4) {
-    let k =
-      (bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24);
-    k = Math.imul(k, 0xcc9e2d51);
+    let k = Math.imul(view.getInt32(at, true), 0xcc9e2d51);
     k = (k << 15) | (k >>> 17);
     h ^= Math.imul(k, 0x1b873593);
     h = (h << 13) | (h >>> 19);
     h = (Math.imul(h, 5) + 0xe6546b64) | 0;
   }
   if (at < end) {
-    let k = 0;
-    for (let shift = 0; at < end; at++, shift += 8) k |= (bytes[at] as number) << shift;
-    k = Math.imul(k, 0xcc9e2d51);
+    let k = Math.imul(tailWord(view, at, end), 0xcc9e2d51);
     k = (k << 15) | (k >>> 17);
     h ^= Math.imul(k, 0x1b873593);
   }

@@ -5,8 +5,9 @@ import { hashPair, MultisetDigest, newLanes } from "./hash.ts";
 import { maxKeyBytes, maxRecordBytes, maxStoreBytes, maxStoreEntries } from "./limits.ts";
 import type { PackedStore as StoreContract } from "./store.ts";
 import { blockHeaderBytes, chunkOf, wordOf } from "./store-arena.ts";
+import { equalRange, ViewOfLast } from "./store-bytes.ts";
 import { elementWord, keyLengthOf, keyWord, lengthWord, StoreEntries } from "./store-entries.ts";
-import { absent, equalBytes, Generation } from "./store-generation.ts";
+import { absent, Generation } from "./store-generation.ts";
 
 /** Visits an entry in place; false stops. */
 export type EntryVisitor = (
@@ -60,6 +61,8 @@ export class PackedStore implements StoreContract {
   readonly #digest = new MultisetDigest();
   readonly #digestBefore = new MultisetDigest();
   readonly #lanes = newLanes();
+  readonly #keys = new ViewOfLast();
+  readonly #values = new ViewOfLast();
   #section: Section;
   #visiting = false;
 
@@ -86,10 +89,8 @@ export class PackedStore implements StoreContract {
   }
 
   find(key: Uint8Array, keyStart: number, keyEnd: number): boolean {
-    const entries = this.#entries;
-    const id = entries.locate(key, keyStart, keyEnd);
-    if (id < 0) return false;
-    return this.#point(id);
+    const id = this.#entries.locate(this.#keys.of(key), keyStart, keyEnd);
+    return id >= 0 && this.#point(id);
   }
 
   /** Throws OCDN_LIMIT, and changes nothing, when a bound of limits.ts would be passed. */
@@ -101,24 +102,27 @@ export class PackedStore implements StoreContract {
     valueStart: number,
     valueEnd: number,
   ): void {
-    const id = this.#idForWrite(key, keyStart, keyEnd, valueEnd - valueStart);
+    const length = valueEnd - valueStart;
+    const id = this.#idForWrite(key, keyStart, keyEnd, length);
+    const values = this.#values.of(value);
     const present = this.#point(id);
     if (
       present &&
-      equalBytes(this.bytes, this.valueStart, this.valueEnd, value, valueStart, valueEnd)
+      this.valueEnd - this.valueStart === length &&
+      equalRange(this.view, this.valueStart, values, valueStart, length)
     ) {
       return;
     }
-    this.#record(id);
-    if (!this.#entries.setValue(id, value, valueStart, valueEnd, false)) this.#refuseBytes();
+    this.#record(id, present);
+    if (!this.#entries.setValue(id, value, values, valueStart, length, false)) this.#refuseBytes();
     if (!present) this.#size += 1;
   }
 
   delete(key: Uint8Array, keyStart: number, keyEnd: number): boolean {
     this.#expectUnvisited();
-    const id = this.#entries.locate(key, keyStart, keyEnd);
-    if (id < 0 || this.#entries.isAbsent(id)) return false;
-    this.#record(id);
+    const id = this.#entries.locate(this.#keys.of(key), keyStart, keyEnd);
+    if (id < 0 || !this.#point(id)) return false;
+    this.#record(id, true);
     this.#entries.setAbsent(id);
     this.#size -= 1;
     return true;
@@ -127,6 +131,7 @@ export class PackedStore implements StoreContract {
   scan(prefix: Uint8Array, visit: EntryVisitor): void {
     const ids: number[] = [];
     const entries = this.#entries;
+    const wanted = this.#keys.of(prefix);
     for (let id = 0; id < entries.end; id++) {
       const ref = entries.refs[id] as number;
       if (ref < 0) continue;
@@ -134,9 +139,9 @@ export class PackedStore implements StoreContract {
       const word = wordOf(ref);
       if (words[word + lengthWord] === absent) continue;
       if (keyLengthOf(words[word + keyWord] as number) < prefix.length) continue;
-      const bytes = entries.arena.bytes[chunkOf(ref)] as Buffer;
+      const view = entries.arena.views[chunkOf(ref)] as DataView;
       const start = word * 4 + blockHeaderBytes;
-      if (equalBytes(bytes, start, start + prefix.length, prefix, 0, prefix.length)) ids.push(id);
+      if (equalRange(view, start, wanted, 0, prefix.length)) ids.push(id);
     }
     ids.sort((a, b) => entries.compareKeys(a, b));
     this.#visit(visit, ids);
@@ -162,7 +167,7 @@ export class PackedStore implements StoreContract {
     if (this.#sealed !== undefined) throw new Error(`store ${this.name}: a load while sealed`);
     const entries = this.#entries;
     if (value === undefined) {
-      const id = entries.locate(key, 0, key.length);
+      const id = entries.locate(this.#keys.of(key), 0, key.length);
       if (id < 0) return;
       this.#takeFromDigest(id);
       entries.drop(id);
@@ -172,7 +177,8 @@ export class PackedStore implements StoreContract {
     const id = this.#idForWrite(key, 0, key.length, value.length);
     const present = !entries.isAbsent(id);
     if (present) this.#takeFromDigest(id);
-    const done = entries.setValue(id, value, 0, value.length, false);
+    const values = this.#values.of(value);
+    const done = entries.setValue(id, value, values, 0, value.length, false);
     this.#addToDigest(id);
     if (!done) this.#refuseBytes();
     if (!present) this.#size += 1;
@@ -216,6 +222,8 @@ export class PackedStore implements StoreContract {
     if (section.bytes.length > keptSectionBytes) this.#section = new Section(this.name, 0);
     this.#sealed = open;
     this.#open = this.#spare;
+    this.#keys.forget();
+    this.#values.forget();
     this.mark();
     return { changes, digest: this.#digest.digest(), entries: this.#size };
   }
@@ -294,26 +302,26 @@ export class PackedStore implements StoreContract {
       this.#refuse(`a key of ${keyEnd - keyStart} or a value of ${valueLength} bytes is too long`);
     }
     const entries = this.#entries;
-    const found = entries.locate(key, keyStart, keyEnd);
+    const keys = this.#keys.of(key);
+    const found = entries.locate(keys, keyStart, keyEnd);
     if (found >= 0) return found;
     if (entries.count >= this.#maxEntries) this.#refuse(`${this.#maxEntries} entries are held`);
-    const id = entries.insert(key, keyStart, keyEnd, valueLength);
+    const id = entries.insert(key, keys, keyStart, keyEnd, valueLength);
     if (id < 0) this.#refuseBytes();
     return id;
   }
 
-  /** Keeps what an entry is before it changes, unless the generation and the mark have it already. */
-  #record(id: number): void {
+  /** Keeps the value under the cursor before it changes, unless the generation and the mark have one already. */
+  #record(id: number, present: boolean): void {
     const open = this.#open;
-    const present = this.#point(id);
     const length = present ? this.valueEnd - this.valueStart : absent;
     const element = this.#elementOf(id);
     if (!open.holds(element, id)) {
-      const added = open.add(id, this.#mark, this.bytes, this.valueStart, length);
+      const added = open.add(id, this.#mark, this.bytes, this.view, this.valueStart, length);
       this.#setElement(id, added);
     } else if (element < this.#markCount && open.mark(element) !== this.#mark) {
       open.setMark(element, this.#mark);
-      this.#marked.add(id, 0, this.bytes, this.valueStart, length);
+      this.#marked.add(id, 0, this.bytes, this.view, this.valueStart, length);
     }
   }
 
@@ -341,7 +349,7 @@ export class PackedStore implements StoreContract {
     }
     if (!present) this.#size += 1;
     const start = generation.oldStart(index);
-    this.#entries.setValue(id, generation.bytes, start, start + length, true);
+    this.#entries.setValue(id, generation.bytes, generation.view, start, length, true);
   }
 
   #sealElement(generation: Generation, index: number, section: Section): void {
@@ -349,17 +357,23 @@ export class PackedStore implements StoreContract {
     const start = generation.oldStart(index);
     const length = generation.oldLength(index);
     const present = this.#point(id);
-    const { bytes, valueStart, valueEnd } = this;
+    const { bytes, view, valueStart, valueEnd } = this;
     const same = present
-      ? length !== absent &&
-        equalBytes(bytes, valueStart, valueEnd, generation.bytes, start, start + length)
+      ? length === valueEnd - valueStart &&
+        equalRange(view, valueStart, generation.view, start, length)
       : length === absent;
     if (same) return;
-    this.#takeOldFromDigest(generation, index);
-    if (present) this.#addToDigest(id);
+    const lanes = this.#lanes;
     const keyStart = this.#keyStartOf(id);
-    const keyEnd = valueStart;
-    section.add(bytes, keyStart, keyEnd, present ? bytes : undefined, valueStart, valueEnd);
+    if (length !== absent) {
+      hashPair(view, keyStart, valueStart, generation.view, start, start + length, lanes);
+      this.#digest.remove(lanes);
+    }
+    if (present) {
+      hashPair(view, keyStart, valueStart, view, valueStart, valueEnd, lanes);
+      this.#digest.add(lanes);
+    }
+    section.add(bytes, keyStart, valueStart, present ? bytes : undefined, valueStart, valueEnd);
   }
 
   #keyStartOf(id: number): number {

@@ -7,7 +7,8 @@ import {
   StoreArena,
   wordOf,
 } from "./store-arena.ts";
-import { absent, copyBytes } from "./store-generation.ts";
+import { compareRanges, copyRange, equalRange } from "./store-bytes.ts";
+import { absent } from "./store-generation.ts";
 import { StoreIndex } from "./store-index.ts";
 
 /** Words of a block's header. */
@@ -52,7 +53,7 @@ export class StoreEntries {
   }
 
   /** Id of the entry with this key, absent ones included; -1 without one. The last one is found at once. */
-  locate(key: Uint8Array, keyStart: number, keyEnd: number): number {
+  locate(key: DataView, keyStart: number, keyEnd: number): number {
     const last = this.#lastId;
     if (last >= 0 && this.#hasKey(last, key, keyStart, keyEnd)) return last;
     const hash = hashKey(key, keyStart, keyEnd);
@@ -68,7 +69,13 @@ export class StoreEntries {
   }
 
   /** Adds an absent entry in a block with room for a value of `valueLength`; -1 when the arena is full. */
-  insert(key: Uint8Array, keyStart: number, keyEnd: number, valueLength: number): number {
+  insert(
+    key: Uint8Array,
+    keyView: DataView,
+    keyStart: number,
+    keyEnd: number,
+    valueLength: number,
+  ): number {
     const keyLength = keyEnd - keyStart;
     const sizeClass = classOf(blockHeaderBytes + keyLength + valueLength);
     const ref = this.arena.allocate(sizeClass, false);
@@ -79,10 +86,11 @@ export class StoreEntries {
     words[word + elementWord] = 0;
     words[word + keyWord] = keyLength | (sizeClass << classShift);
     const bytes = this.arena.bytes[chunkOf(ref)] as Buffer;
-    copyBytes(key, keyStart, keyEnd, bytes, word * 4 + blockHeaderBytes);
+    const view = this.arena.views[chunkOf(ref)] as DataView;
+    copyRange(key, keyView, keyStart, keyLength, bytes, view, word * 4 + blockHeaderBytes);
     const id = this.#takeId();
     this.refs[id] = ref;
-    this.#index.add(hashKey(key, keyStart, keyEnd), id);
+    this.#index.add(hashKey(keyView, keyStart, keyEnd), id);
     this.#lastId = id;
     return id;
   }
@@ -91,19 +99,27 @@ export class StoreEntries {
    * Sets the value of an entry, in place where it fits and leaves less than three quarters of the block empty.
    * False, with nothing changed, when the arena is full and the write is not `forced`.
    */
-  setValue(id: number, value: Uint8Array, start: number, end: number, forced: boolean): boolean {
+  setValue(
+    id: number,
+    value: Uint8Array,
+    valueView: DataView,
+    start: number,
+    length: number,
+    forced: boolean,
+  ): boolean {
     const ref = this.refs[id] as number;
     const words = this.arena.words[chunkOf(ref)] as Int32Array;
     const word = wordOf(ref);
     const keyWordValue = words[word + keyWord] as number;
-    const needed = blockHeaderBytes + (keyWordValue & keyMask) + end - start;
+    const needed = blockHeaderBytes + (keyWordValue & keyMask) + length;
     const capacity = classBytes[keyWordValue >>> classShift] as number;
     if (needed > capacity || (needed * 4 < capacity && capacity > 64)) {
-      return this.#move(id, value, start, end, forced);
+      return this.#move(id, value, valueView, start, length, forced);
     }
     const bytes = this.arena.bytes[chunkOf(ref)] as Buffer;
-    copyBytes(value, start, end, bytes, word * 4 + needed - (end - start));
-    words[word + lengthWord] = end - start;
+    const view = this.arena.views[chunkOf(ref)] as DataView;
+    copyRange(value, valueView, start, length, bytes, view, word * 4 + needed - length);
+    words[word + lengthWord] = length;
     return true;
   }
 
@@ -123,8 +139,8 @@ export class StoreEntries {
     const word = wordOf(ref);
     const keyWordValue = (this.arena.words[chunkOf(ref)] as Int32Array)[word + keyWord] as number;
     const keyStart = word * 4 + blockHeaderBytes;
-    const bytes = this.arena.bytes[chunkOf(ref)] as Buffer;
-    this.#index.remove(hashKey(bytes, keyStart, keyStart + (keyWordValue & keyMask)), id);
+    const view = this.arena.views[chunkOf(ref)] as DataView;
+    this.#index.remove(hashKey(view, keyStart, keyStart + (keyWordValue & keyMask)), id);
     this.arena.free(ref, keyWordValue >>> classShift);
     this.refs[id] = -2 - this.#freeId;
     this.#freeId = id;
@@ -135,18 +151,14 @@ export class StoreEntries {
   compareKeys(a: number, b: number): number {
     const aRef = this.refs[a] as number;
     const bRef = this.refs[b] as number;
-    const aBytes = this.arena.bytes[chunkOf(aRef)] as Buffer;
-    const bBytes = this.arena.bytes[chunkOf(bRef)] as Buffer;
-    const aLength = this.#keyLength(aRef);
-    const bLength = this.#keyLength(bRef);
-    const length = Math.min(aLength, bLength);
-    const aStart = wordOf(aRef) * 4 + blockHeaderBytes;
-    const bStart = wordOf(bRef) * 4 + blockHeaderBytes;
-    for (let i = 0; i < length; i++) {
-      const difference = (aBytes[aStart + i] as number) - (bBytes[bStart + i] as number);
-      if (difference !== 0) return difference;
-    }
-    return aLength - bLength;
+    return compareRanges(
+      this.arena.views[chunkOf(aRef)] as DataView,
+      wordOf(aRef) * 4 + blockHeaderBytes,
+      this.#keyLength(aRef),
+      this.arena.views[chunkOf(bRef)] as DataView,
+      wordOf(bRef) * 4 + blockHeaderBytes,
+      this.#keyLength(bRef),
+    );
   }
 
   clear(): void {
@@ -158,26 +170,36 @@ export class StoreEntries {
     this.#lastId = -1;
   }
 
-  #move(id: number, value: Uint8Array, start: number, end: number, forced: boolean): boolean {
+  #move(
+    id: number,
+    value: Uint8Array,
+    valueView: DataView,
+    start: number,
+    length: number,
+    forced: boolean,
+  ): boolean {
+    const { arena } = this;
     const from = this.refs[id] as number;
     const keyLength = this.#keyLength(from);
-    const sizeClass = classOf(blockHeaderBytes + keyLength + end - start);
-    const to = this.arena.allocate(sizeClass, forced);
+    const sizeClass = classOf(blockHeaderBytes + keyLength + length);
+    const to = arena.allocate(sizeClass, forced);
     if (to < 0) return false;
-    const fromWords = this.arena.words[chunkOf(from)] as Int32Array;
+    const fromWords = arena.words[chunkOf(from)] as Int32Array;
     const fromWord = wordOf(from);
-    const words = this.arena.words[chunkOf(to)] as Int32Array;
+    const words = arena.words[chunkOf(to)] as Int32Array;
     const word = wordOf(to);
-    words[word + lengthWord] = end - start;
+    words[word + lengthWord] = length;
     words[word + elementWord] = fromWords[fromWord + elementWord] as number;
     words[word + keyWord] = keyLength | (sizeClass << classShift);
-    const bytes = this.arena.bytes[chunkOf(to)] as Buffer;
-    const fromBytes = this.arena.bytes[chunkOf(from)] as Buffer;
+    const bytes = arena.bytes[chunkOf(to)] as Buffer;
+    const view = arena.views[chunkOf(to)] as DataView;
+    const fromBytes = arena.bytes[chunkOf(from)] as Buffer;
+    const fromView = arena.views[chunkOf(from)] as DataView;
     const keyStart = fromWord * 4 + blockHeaderBytes;
     const at = word * 4 + blockHeaderBytes;
-    copyBytes(fromBytes, keyStart, keyStart + keyLength, bytes, at);
-    copyBytes(value, start, end, bytes, at + keyLength);
-    this.arena.free(from, (fromWords[fromWord + keyWord] as number) >>> classShift);
+    copyRange(fromBytes, fromView, keyStart, keyLength, bytes, view, at);
+    copyRange(value, valueView, start, length, bytes, view, at + keyLength);
+    arena.free(from, (fromWords[fromWord + keyWord] as number) >>> classShift);
     this.refs[id] = to;
     return true;
   }
@@ -187,14 +209,12 @@ export class StoreEntries {
     return (words[wordOf(ref) + keyWord] as number) & keyMask;
   }
 
-  #hasKey(id: number, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
+  #hasKey(id: number, key: DataView, keyStart: number, keyEnd: number): boolean {
     const ref = this.refs[id] as number;
-    if (this.#keyLength(ref) !== keyEnd - keyStart) return false;
-    const bytes = this.arena.bytes[chunkOf(ref)] as Buffer;
-    for (let i = keyStart, j = wordOf(ref) * 4 + blockHeaderBytes; i < keyEnd; i++, j++) {
-      if (key[i] !== bytes[j]) return false;
-    }
-    return true;
+    const length = keyEnd - keyStart;
+    if (this.#keyLength(ref) !== length) return false;
+    const view = this.arena.views[chunkOf(ref)] as DataView;
+    return equalRange(key, keyStart, view, wordOf(ref) * 4 + blockHeaderBytes, length);
   }
 
   #takeId(): number {

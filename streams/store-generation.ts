@@ -1,3 +1,5 @@
+import { copyRange } from "./store-bytes.ts";
+
 const stride = 4;
 const firstElements = 64;
 const firstUndoBytes = 1_024;
@@ -30,7 +32,14 @@ export class Generation {
   }
 
   /** Adds an element and gives its index. `length` is `absent` for an entry that was not there. */
-  add(id: number, mark: number, bytes: Uint8Array, start: number, length: number): number {
+  add(
+    id: number,
+    mark: number,
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    length: number,
+  ): number {
     const index = this.count;
     const at = index * stride;
     if (at === this.#elements.length) {
@@ -43,7 +52,7 @@ export class Generation {
     elements[at + 1] = mark;
     elements[at + 2] = this.#used;
     elements[at + 3] = length;
-    if (length > 0) this.#save(bytes, start, length);
+    if (length > 0) this.#save(bytes, view, start, length);
     this.count = index + 1;
     return index;
   }
@@ -81,14 +90,14 @@ export class Generation {
     this.#setBytes(Buffer.allocUnsafeSlow(firstUndoBytes));
   }
 
-  #save(bytes: Uint8Array, start: number, length: number): void {
+  #save(bytes: Uint8Array, view: DataView, start: number, length: number): void {
     const used = this.#used;
     if (used + length > this.bytes.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(used + length, this.bytes.length * 2));
       this.bytes.copy(grown, 0, 0, used);
       this.#setBytes(grown);
     }
-    copyBytes(bytes, start, start + length, this.bytes, used);
+    copyRange(bytes, view, start, length, this.bytes, this.view, used);
     this.#used = used + length;
   }
 
@@ -96,36 +105,4 @@ export class Generation {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer);
   }
-}
-
-/** Copies [start, end) to `at`. Short copies are faster by a loop than by `set(subarray())`. */
-export function copyBytes(
-  from: Uint8Array,
-  start: number,
-  end: number,
-  to: Uint8Array,
-  at: number,
-): void {
-  if (end - start > 48) {
-    to.set(from.subarray(start, end), at);
-    return;
-  }
-  for (let source = start, target = at; source < end; source++, target++) {
-    to[target] = from[source] as number;
-  }
-}
-
-export function equalBytes(
-  a: Uint8Array,
-  aStart: number,
-  aEnd: number,
-  b: Uint8Array,
-  bStart: number,
-  bEnd: number,
-): boolean {
-  if (aEnd - aStart !== bEnd - bStart) return false;
-  for (let i = aStart, j = bStart; i < aEnd; i++, j++) {
-    if (a[i] !== b[j]) return false;
-  }
-  return true;
 }

@@ -1,4 +1,4 @@
-import { copyBytes } from "../store-generation.ts";
+import { copyRange } from "../store-bytes.ts";
 
 const firstBytes = 256;
 
@@ -17,15 +17,17 @@ export class Scratch {
     this.view = new DataView(grown.buffer, grown.byteOffset, grown.length);
   }
 
-  load(bytes: Uint8Array, start: number, end: number): void {
+  /** Holds a copy of [start, end); `bytes` and `view` are the same memory. */
+  load(bytes: Uint8Array, view: DataView, start: number, end: number): void {
     this.length = 0;
-    this.append(bytes, start, end);
+    this.append(bytes, view, start, end);
   }
 
-  append(bytes: Uint8Array, start: number, end: number): void {
+  append(bytes: Uint8Array, view: DataView, start: number, end: number): void {
     const at = this.length;
-    this.reserve(at + end - start);
-    copyBytes(bytes, start, end, this.bytes, at);
-    this.length = at + end - start;
+    const length = end - start;
+    this.reserve(at + length);
+    copyRange(bytes, view, start, length, this.bytes, this.view, at);
+    this.length = at + length;
   }
 }

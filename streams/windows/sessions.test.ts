@@ -138,7 +138,7 @@ describe("session windows", () => {
         );
         expect(windows.entries()).toBe(1);
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -157,7 +157,7 @@ describe("session windows", () => {
         expect(windows.late).toEqual([]);
         expect(withoutAdvance(windows.closed)).toEqual(cut(items.map(([item]) => item)));
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 

@@ -98,7 +98,7 @@ export class Sessions {
     for (let at = 0; at < before.length; at = endOf(before, at)) {
       const closeMs = lastOf(before, at) + this.#tailMs;
       if (closeMs > atMs || closes) {
-        after.append(before.bytes, at, endOf(before, at));
+        after.append(before.bytes, before.view, at, endOf(before, at));
         nextMs = Math.min(nextMs, Math.max(closeMs, atMs));
         continue;
       }
@@ -106,7 +106,7 @@ export class Sessions {
       window.key = key.slice(this.#timerPrefix.length);
       window.startMs = firstOf(before, at);
       window.endMs = lastOf(before, at);
-      window.scratch.load(before.bytes, at + headBytes, endOf(before, at));
+      window.scratch.load(before.bytes, before.view, at + headBytes, endOf(before, at));
     }
     if (after.length === 0) store.delete();
     else store.put(after);
@@ -143,7 +143,7 @@ export class Sessions {
         alone = false;
         continue;
       }
-      after.append(before.bytes, at, endOf(before, at));
+      after.append(before.bytes, before.view, at, endOf(before, at));
     }
     appendSession(after, firstMs, lastMs, this.#joined);
     return alone;
@@ -180,5 +180,5 @@ function appendSession(to: Scratch, firstMs: number, lastMs: number, summary: Sc
   to.view.setFloat64(at + 8, lastMs, true);
   to.view.setUint32(at + 16, summary.length, true);
   to.length = at + headBytes;
-  to.append(summary.bytes, 0, summary.length);
+  to.append(summary.bytes, summary.view, 0, summary.length);
 }

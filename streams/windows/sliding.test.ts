@@ -116,7 +116,7 @@ describe("sliding windows", () => {
         );
         expect(windows.entries()).toBe(shape.sizeMs / shape.slideMs < 8 ? 1 : 2);
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -182,6 +182,28 @@ describe("sliding windows", () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it("refuse keys that are too long", () => {
+    const reads: unknown[] = [];
+    const windows = new WindowDriver(
+      (hooks) => sliding({ name: "slide", sizeMs: 800, slideMs: 100, summary, ...hooks }),
+      (context, _item, window) => {
+        for (const key of ["k".repeat(1_017), "é".repeat(509)]) {
+          try {
+            (window as Sliding).read(context, key, 0);
+          } catch (error) {
+            reads.push(error);
+          }
+        }
+      },
+    );
+    windows.send(measure("k".repeat(1_000), 0));
+    expect(reads).toMatchObject([{ code: "OCDN_LIMIT" }, { code: "OCDN_LIMIT" }]);
+    windows.send(measure("k".repeat(1_017), 0));
+    expect(windows.driver.task.counts.deadLetters).toBe(1);
+    windows.advance(farMs);
+    expect(withoutAdvance(windows.closed)).toHaveLength(8);
   });
 
   it("refuse a size that is no multiple of the slide", () => {

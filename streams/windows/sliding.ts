@@ -2,7 +2,7 @@ import { OpenCdnError } from "../errors.ts";
 import type { Context } from "../processor.ts";
 import type { StoreSpec } from "../store.ts";
 import { checkOptions, type Window, type WindowOptions, WindowView } from "./window.ts";
-import { checkEventMs, WindowStore } from "./window-store.ts";
+import { checkEventMs, floorTo, WindowStore } from "./window-store.ts";
 
 export interface SlidingOptions extends WindowOptions {
   readonly sizeMs: number;
@@ -70,7 +70,7 @@ export class Sliding {
     const { name, input, sizeMs, slideMs } = this.#options;
     const store = this.#store;
     checkEventMs(name, eventMs);
-    const paneMs = eventMs - (eventMs % slideMs);
+    const paneMs = floorTo(eventMs, slideMs);
     const closedMs = context.streamMs(input) - this.#graceMs;
     store.open(context);
     store.setKey(key, keyStart, keyEnd);
@@ -84,7 +84,7 @@ export class Sliding {
     } else {
       const text = store.text();
       store.addNew(value);
-      const firstEndMs = Math.max(paneMs, Math.floor(closedMs / slideMs) * slideMs) + slideMs;
+      const firstEndMs = Math.max(paneMs, floorTo(closedMs, slideMs)) + slideMs;
       context.schedule(this.#timerPrefix + text, firstEndMs + this.#graceMs);
     }
     this.#addToBlock(eventMs, closedMs, value);
@@ -99,7 +99,7 @@ export class Sliding {
   read(context: Context, key: string, atMs: number): Window | undefined {
     const { name, input, sizeMs, slideMs } = this.#options;
     checkEventMs(name, atMs);
-    const endMs = atMs - (atMs % slideMs) + slideMs;
+    const endMs = floorTo(atMs, slideMs) + slideMs;
     if (endMs + this.#graceMs <= context.streamMs(input)) return undefined;
     this.#store.open(context);
     this.#store.setText(key);
@@ -140,7 +140,7 @@ export class Sliding {
   /** A block is of use as long as a window that holds all of it is open. */
   #addToBlock(eventMs: number, closedMs: number, value: number): void {
     if (this.#blockMs === 0) return;
-    const blockMs = eventMs - (eventMs % this.#blockMs);
+    const blockMs = floorTo(eventMs, this.#blockMs);
     if (blockMs + this.#options.sizeMs <= closedMs) return;
     this.#store.at(blockLevel, blockMs);
     if (this.#store.find()) this.#store.addFound(value);

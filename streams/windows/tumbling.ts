@@ -1,7 +1,7 @@
 import type { Context } from "../processor.ts";
 import type { StoreSpec } from "../store.ts";
 import { checkOptions, type WindowOptions, WindowView } from "./window.ts";
-import { checkEventMs, WindowStore } from "./window-store.ts";
+import { checkEventMs, floorTo, WindowStore } from "./window-store.ts";
 
 export interface TumblingOptions extends WindowOptions {
   readonly sizeMs: number;
@@ -40,7 +40,7 @@ export class Tumbling {
   ): boolean {
     const store = this.#store;
     checkEventMs(this.#options.name, eventMs);
-    const startMs = eventMs - (eventMs % this.#options.sizeMs);
+    const startMs = floorTo(eventMs, this.#options.sizeMs);
     store.open(context);
     store.setKey(key, keyStart, keyEnd);
     store.at(0, startMs);
