@@ -107,6 +107,9 @@ function announceAll(fold: Fold, list: Uint8Array, given: BgpAttributes, fromDum
   const id = attributes.intern(given);
   const { originAsn, pathLength } = attributes;
   let taken = 0;
+  // Neighbours in a message mostly replace the same attributes.
+  let known = noAttributes;
+  let knownOrigin = 0;
   reader.open(list);
   while (reader.next()) {
     if (routes.announce(peer, reader, id)) taken += 1;
@@ -115,10 +118,12 @@ function announceAll(fold: Fold, list: Uint8Array, given: BgpAttributes, fromDum
       if (memory.size > 0 && memory.take(routes.key, memoryKeyEnd(routes))) {
         returned(fold, originAsn, fromDump);
       }
-    } else if (previous !== id && attributes.load(previous)) {
-      if (differ(attributes.originAsn, originAsn)) {
-        flap(fold, "ORIGIN_CHANGED", originAsn, attributes.originAsn, 0);
+    } else if (previous !== id) {
+      if (previous !== known) {
+        knownOrigin = attributes.load(previous) ? attributes.originAsn : 0;
+        known = previous;
       }
+      if (differ(knownOrigin, originAsn)) flap(fold, "ORIGIN_CHANGED", originAsn, knownOrigin, 0);
     }
     if (watch.active && watch.hits(reader)) touch(fold, false);
   }

@@ -100,7 +100,7 @@ export function unpackAttributes(packed: Uint8Array): BgpAttributes {
   const field = () => {
     const size = number();
     at += size;
-    return packed.slice(at - size, at);
+    return new Uint8Array(packed.subarray(at - size, at));
   };
   const asPath = field();
   const origin = origins[packed[at] as number] as BgpOrigin;

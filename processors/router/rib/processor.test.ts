@@ -225,7 +225,7 @@ const messages: fc.Arbitrary<NaiveMessage[]> = fc.array(
     announced: listed,
     path: fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 3 }),
   }) as fc.Arbitrary<NaiveMessage>,
-  { maxLength: 60 },
+  { maxLength: 50 },
 );
 
 describe("the rib on random messages", () => {
@@ -265,7 +265,7 @@ describe("the rib on random messages", () => {
           }
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });

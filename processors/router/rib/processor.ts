@@ -235,7 +235,7 @@ const decoder = new TextDecoder();
 function allPeers(peers: PackedStore): { readonly key: Uint8Array; readonly name: string }[] {
   const found: { key: Uint8Array; name: string }[] = [];
   peers.scan(new Uint8Array(0), (bytes, keyStart, keyEnd) => {
-    const key = bytes.slice(keyStart, keyEnd);
+    const key = new Uint8Array(bytes.subarray(keyStart, keyEnd));
     found.push({ key, name: decoder.decode(key) });
     return undefined;
   });

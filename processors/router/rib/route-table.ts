@@ -133,7 +133,7 @@ export class RouteTable {
     const keys: Uint8Array[] = [];
     this.#routes.scan(prefix, (bytes, keyStart, keyEnd, valueStart, valueEnd) => {
       if (isStale(peer, bytes, keyStart, valueStart, valueEnd)) {
-        keys.push(bytes.slice(keyStart, keyEnd));
+        keys.push(new Uint8Array(bytes.subarray(keyStart, keyEnd)));
       }
       return undefined;
     });

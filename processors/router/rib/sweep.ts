@@ -28,7 +28,7 @@ export function sweepStep(context: Context, routes: RouteTable, peers: PackedSto
   let key: Uint8Array = nothing;
   let next = 0;
   store.scan(nothing, (bytes, keyStart, keyEnd, valueStart) => {
-    key = bytes.slice(keyStart, keyEnd);
+    key = new Uint8Array(bytes.subarray(keyStart, keyEnd));
     next = (bytes[valueStart] as number) * 256 + (bytes[valueStart + 1] as number);
     return false;
   });
