@@ -7,18 +7,21 @@ interface Entry {
   readonly verdict: AttributeVerdict;
 }
 
+const FIRST_SLOTS = 1_024;
+
 /**
  * Decoded attributes by their bytes: a table names the same path thousands of times. Direct
- * mapped, so memory is bounded and a newer run takes the place of an older one with the same slot.
- * `mark` holds what the answer depends on beside the bytes.
+ * mapped, so memory is bounded and a newer run takes the place of an older one with the same slot;
+ * it grows with its use up to `attributeCacheSlots`. `mark` holds what the answer depends on beside the bytes.
  */
 export class AttributeCache {
-  readonly #slots: (Entry | undefined)[] = new Array(attributeCacheSlots).fill(undefined);
+  #slots: (Entry | undefined)[] = emptySlots(FIRST_SLOTS);
   #slot = 0;
+  #puts = 0;
 
   /** What is known of `bytes[start..end)`; a miss must be answered by `put` or by nothing. */
   get(bytes: Uint8Array, start: number, end: number, mark: number): AttributeVerdict | undefined {
-    this.#slot = hash(bytes, start, end, mark) & (attributeCacheSlots - 1);
+    this.#slot = hash(bytes, start, end, mark) & (this.#slots.length - 1);
     const entry = this.#slots[this.#slot];
     if (entry === undefined || entry.mark !== mark || entry.key.length !== end - start) {
       return undefined;
@@ -38,8 +41,18 @@ export class AttributeCache {
   ): void {
     if (end - start > maxCachedAttributeBytes) return;
     // A copy: `slice` of a Buffer would keep the whole chunk of the file alive.
+    if (++this.#puts > this.#slots.length && this.#slots.length < attributeCacheSlots) {
+      // Growth begins anew: what is asked often is soon back.
+      this.#slots = emptySlots(4 * this.#slots.length);
+      this.#puts = 0;
+      return;
+    }
     this.#slots[this.#slot] = { key: new Uint8Array(bytes.subarray(start, end)), mark, verdict };
   }
+}
+
+function emptySlots(count: number): (Entry | undefined)[] {
+  return new Array<Entry | undefined>(count).fill(undefined);
 }
 
 function hash(bytes: Uint8Array, start: number, end: number, mark: number): number {

@@ -76,13 +76,14 @@ describe("damaged files", () => {
   });
 
   it("keep what stands before the place where they break off, wherever that is", () => {
-    for (const file of files.slice(0, 3)) {
+    const small = new MrtGenerator(23);
+    for (const file of [small.updates(6), small.table(4), small.oldTable(4)]) {
       const whole = readEvents(file);
       const ends = new Set(whole.events.filter(({ value }) => value.message === "DUMP_END"));
       const events = whole.events
         .filter((event) => !ends.has(event))
         .map(({ position }) => position);
-      for (let length = 1; length < file.length; length += 11) {
+      for (let length = 1; length < file.length; length++) {
         const cut = readEvents(file.subarray(0, length));
         const kept = cut.events.filter(({ value }) => value.message !== "DUMP_END");
         expect(kept.map(({ position }) => position)).toEqual(events.slice(0, kept.length));

@@ -50,6 +50,9 @@ export const printBufferBytes: number = 256 * 1_024;
  */
 export const maxPrintedLineBytes: number = 17 * 1_024;
 
+if ((attributeCacheSlots & (attributeCacheSlots - 1)) !== 0 || attributeCacheSlots < 1_024) {
+  throw new Error("limits: attributeCacheSlots must be a power of two from 1,024 on");
+}
 if (maxEventListBytes < 4_096) {
   throw new Error("limits: a record must hold attributes and some prefixes");
 }

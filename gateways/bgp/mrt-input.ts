@@ -1,7 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
-import { createGunzip, type Gunzip } from "node:zlib";
 import { bunzip2 } from "./bunzip2.ts";
-import { inflatedChunkBytes, readBytes } from "./limits.ts";
+import { CompressionError } from "./compression-error.ts";
+import { gunzip } from "./gunzip.ts";
+import { readBytes } from "./limits.ts";
 
 export type Compression = "none" | "gzip" | "bzip2";
 
@@ -12,14 +13,6 @@ const unsupported: readonly (readonly [string, readonly number[]])[] = [
   ["zip", [0x50, 0x4b, 0x03, 0x04]],
   ["LZW", [0x1f, 0x9d]],
 ];
-
-/** Thrown for bytes that cannot be decompressed; what came before was given. */
-export class CompressionError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "CompressionError";
-  }
-}
 
 /** The compression by the first bytes of a file, whatever its name; throws for one that is not read. */
 export function compressionOf(head: Uint8Array): Compression {
@@ -74,50 +67,4 @@ async function* withFirst(first: Buffer, iterator: AsyncIterator<Buffer>): Async
     if (next.done === true) return;
     yield next.value;
   }
-}
-
-/**
- * Inflates one input chunk in zlib's thread while the consumer works on the output of the one
- * before. A stream of zlib drops what it holds when it fails, so it is never let to hold anything.
- */
-async function* gunzip(input: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
-  const inflater = createGunzip({ chunkSize: inflatedChunkBytes });
-  const inflated: Buffer[] = [];
-  let failure: Error | undefined;
-  inflater.on("data", (chunk: Buffer) => inflated.push(chunk));
-  inflater.on("error", (error) => {
-    failure = error;
-  });
-  try {
-    let step = Promise.resolve();
-    for await (const chunk of input) {
-      await step;
-      const ready = inflated.splice(0);
-      if (failure === undefined) step = written(inflater, chunk);
-      yield* ready;
-      if (failure !== undefined) break;
-    }
-    await step;
-    if (failure === undefined) await ended(inflater);
-    yield* inflated.splice(0);
-    if (failure !== undefined) throw compressionError(failure);
-  } finally {
-    inflater.destroy();
-  }
-}
-
-function written(inflater: Gunzip, chunk: Buffer): Promise<void> {
-  return new Promise((resolve) => inflater.write(chunk, () => resolve()));
-}
-
-function ended(inflater: Gunzip): Promise<void> {
-  return new Promise((resolve) => {
-    inflater.once("end", resolve);
-    inflater.once("close", resolve);
-    inflater.end();
-  });
-}
-
-function compressionError(cause: Error): CompressionError {
-  return new CompressionError(`the gzip data is damaged (${cause.message})`, { cause });
 }

@@ -1,9 +1,10 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { messageOf, OpenCdnError } from "../../streams/errors.ts";
 import { Bzip2Error } from "./bunzip2.ts";
+import { CompressionError } from "./compression-error.ts";
 import { MrtView, type MrtVisitor } from "./mrt-format.ts";
 import { type MrtFailure, MrtFramer } from "./mrt-framer.ts";
-import { CompressionError, decompress, fileChunks } from "./mrt-input.ts";
+import { decompress, fileChunks } from "./mrt-input.ts";
 import { readRecord } from "./mrt-records.ts";
 import { PeerIndex } from "./peer-index.ts";
 

@@ -138,7 +138,8 @@ describe("an MRT file as a source", () => {
     const { batches } = await readAll(await open(file("big.mrt", big)));
     expect(batches.length).toBeGreaterThan(1);
     for (const { events } of batches) expect(events.length).toBeLessThanOrEqual(4_096);
-    expect(eventsOf(batches)).toEqual(readEvents(big).events);
+    const places = eventsOf(batches).map(({ position }) => position);
+    expect(places).toEqual(readEvents(big).events.map(({ position }) => position));
   });
 });
 

@@ -334,9 +334,9 @@ describe("events and printed lines", () => {
   for (const name of ["updates.20070211.0141", "updates.20100722.2015", "updates.20020722.2238"]) {
     const path = `../shared/data/bgp/${name}.gz`;
     it.skipIf(!existsSync(path))(`agree on ${name} (skipped: needs ${path})`, () => {
-      const bytes = gunzipSync(readFileSync(path)).subarray(0, 400_000);
+      const bytes = gunzipSync(readFileSync(path)).subarray(0, 120_000);
       const lines = told(bytes);
-      expect(lines.length).toBeGreaterThan(1_000);
+      expect(lines.length).toBeGreaterThan(500);
       // A multicast route (SAFI 2), printed but no event.
       const multicast = "195.66.224.138 2914 192.12.135.0/24";
       expect(lines).toEqual(printed(bytes).filter((line) => !line.includes(multicast)));
