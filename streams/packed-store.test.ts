@@ -171,7 +171,7 @@ describe("PackedStore", () => {
         expect(contents(store)).toEqual(oracle.now);
         expect(store.digest()).toEqual(digestOf(oracle.now));
       }),
-      { numRuns: 120 },
+      { numRuns: 80 },
     );
   });
 

@@ -116,7 +116,7 @@ describe("sliding windows", () => {
         );
         expect(windows.entries()).toBe(shape.sizeMs / shape.slideMs < 8 ? 1 : 2);
       }),
-      { numRuns: 80 },
+      { numRuns: 60 },
     );
   });
 
