@@ -15,8 +15,9 @@ const keyBuffer = Buffer.alloc(3 * maxKeyBytes);
 
 /**
  * A packed store seen through an Avro schema and string keys. Values are written without a frame and are not
- * shared: each read gives a fresh object. What is read passed the store's digest when it was loaded from disk,
- * and passes the codec's bounds check here, so damage gives OCDN_FOLDER_CORRUPT and never a broken object.
+ * shared: each read gives a fresh object. Values may come from a disk: the storage's checksums, and `digest()`
+ * against the journal's after a load, find damage; what slips through fails the codec's bounds check here, which
+ * gives OCDN_FOLDER_CORRUPT and never a broken object.
  */
 export class RecordStoreView<T> implements RecordStore<T> {
   readonly #store: PackedStore;
