@@ -22,6 +22,7 @@ export class MrtStats {
   records = 0;
   updates = 0;
   ribEntries = 0;
+  /** Routes, those of RIB entries included. */
   announced = 0;
   withdrawn = 0;
   stateChanges = 0;

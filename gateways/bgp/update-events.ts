@@ -283,6 +283,8 @@ export class UpdateEvents implements MrtVisitor {
     const list = this.#entryList(view, family);
     const verdict = this.#judged(view, this.#attributes.dumped(view));
     const sound = verdict.attributes !== null;
+    if (sound) stats.announced++;
+    else stats.withdrawn++;
     this.#push(peer, {
       peer: peer.peer,
       peerAsn: peer.peerAsn,
