@@ -1,4 +1,3 @@
-import { MAX_AS_PATH_BYTES } from "../../../domain/as-path.ts";
 import type { BgpAttributes, BgpOrigin } from "../../../schemas/generated/events.ts";
 
 const origins: readonly BgpOrigin[] = ["IGP", "EGP", "INCOMPLETE"];
@@ -81,12 +80,6 @@ export class AttributePacker {
     this.bytes = grown;
     this.#view = new DataView(grown.buffer);
   }
-}
-
-/** Where the AS path of packed attributes ends; it begins 4 bytes after `start`. */
-export function packedPathEnd(bytes: Uint8Array, start: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return start + 4 + Math.min(view.getUint32(start), MAX_AS_PATH_BYTES);
 }
 
 /** The inverse of `pack`, for people and tests. */

@@ -3,9 +3,9 @@ import { defineSchema, type EventSchema } from "../../../schemas/event-schema.ts
 import type { Context } from "../../../streams/processor.ts";
 import { type RecordStoreSpec, recordStoreSpec } from "../../../streams/store.ts";
 import { prefixViews } from "../../../streams/topics.ts";
+import type { RegisteredPrefix } from "../registered-prefix.ts";
 import type { AttributeTable } from "./attribute-table.ts";
 import type { PeerState } from "./peer-state.ts";
-import type { RegisteredPrefix } from "./prefix-watch.ts";
 import { noAttributes, type RouteTable } from "./route-table.ts";
 
 /** A peer's view of a registered prefix as it was written last. */

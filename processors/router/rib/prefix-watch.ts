@@ -1,4 +1,4 @@
-import { covers, formatPrefix, type Prefix, parsePrefix } from "../../../domain/prefix.ts";
+import { covers, type Prefix } from "../../../domain/prefix.ts";
 import type { PrefixListReader } from "../../../domain/prefix-list.ts";
 import { defineSchema, type EventSchema } from "../../../schemas/event-schema.ts";
 import {
@@ -9,6 +9,7 @@ import {
   type StoreSpec,
   storeSpec,
 } from "../../../streams/store.ts";
+import { canonicalPrefixes, type RegisteredPrefix } from "../registered-prefix.ts";
 import { writePrefixKey } from "./route-key.ts";
 
 interface NodePrefixes {
@@ -47,27 +48,9 @@ export const prefixUses: RecordStoreSpec<PrefixUse> = recordStoreSpec(
 );
 export const watched: StoreSpec = storeSpec("watched");
 
-/** A registered prefix with its canonical text, the key of everything about it. */
-export interface RegisteredPrefix {
-  readonly text: string;
-  readonly prefix: Prefix;
-}
-
 const key = new Uint8Array(18);
 const count = new Uint8Array(4);
 const countView = new DataView(count.buffer);
-
-/** The canonical registered prefixes among these texts, each once; what is no prefix is left out. */
-export function canonicalPrefixes(texts: readonly string[]): RegisteredPrefix[] {
-  const found = new Map<string, RegisteredPrefix>();
-  for (const text of texts) {
-    const prefix = parsePrefix(text);
-    if (prefix === undefined || prefix.length === 0) continue;
-    const canonical = formatPrefix(prefix);
-    found.set(canonical, { text: canonical, prefix });
-  }
-  return [...found.values()];
-}
 
 /**
  * Which routes matter: those whose prefix is, or covers, one that a node registered. `watched` holds each of these

@@ -15,6 +15,7 @@ import {
   nodeInventory,
   prefixViews,
 } from "../../../streams/topics.ts";
+import type { RegisteredPrefix } from "../registered-prefix.ts";
 import { type RibInput, type RibOptions, ribOptions } from "./config.ts";
 import {
   attributeStore,
@@ -29,13 +30,7 @@ import {
 } from "./fold.ts";
 import { PeerState } from "./peer-state.ts";
 import { knownViews, removeView, writeView } from "./prefix-view.ts";
-import {
-  coveredBy,
-  nodePrefixes,
-  prefixUses,
-  type RegisteredPrefix,
-  watched,
-} from "./prefix-watch.ts";
+import { coveredBy, nodePrefixes, prefixUses, watched } from "./prefix-watch.ts";
 import { beginSweep, sweepStep, sweepStore } from "./sweep.ts";
 
 export const peerStore: StoreSpec = storeSpec("peers");
