@@ -107,6 +107,7 @@ export class ServerConnection {
       this.#takenAtMs = now;
     } else if (now - this.#takenAtMs >= stalledMs) {
       this.#options.onNotice({ kind: "follower.stalled", peer: this.#peer });
+      this.#closed();
       this.#socket.destroy();
     }
   }

@@ -254,6 +254,8 @@ describe("serveLog", () => {
     while (notices.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(notices).toEqual([{ kind: "follower.stalled", peer: "peer" }]);
     expect(owner.listeners).toBe(0);
-    expect(server.connections).toBe(1);
+    while (server.connections > 1) await new Promise((resolve) => setImmediate(resolve));
+    writer.socket.write(status);
+    expect(await writer.answer(61)).toMatchObject({ kind: "topics" });
   });
 });
