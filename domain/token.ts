@@ -95,6 +95,9 @@ export function signingKey(keys: readonly TokenKey[], nowMs: number): TokenKey |
   return newest;
 }
 
+/** Where a token is put together; signing never calls back, so one is enough. */
+const scratch = Buffer.alloc(FIXED_BYTES + 3 * (1 + MAX_TOKEN_NAME) + 16 + TAG_BYTES);
+
 /**
  * Makes a token, base64url, good for `lifetimeMs` from now (whole seconds, rounded up). Throws a
  * RangeError when a name, the lifetime or the key does not fit: those come from configuration.
@@ -105,9 +108,6 @@ export function signToken(
   nowMs: number,
   lifetimeMs: number,
 ): string {
-  if (!isKeyId(key.id) || !isTokenName(nodeId) || !isTokenName(serviceId)) {
-    throw new RangeError("signing a token: the key id, node or service has an odd name");
-  }
   if (!(lifetimeMs > 0 && lifetimeMs <= MAX_TOKEN_LIFETIME_MS)) {
     throw new RangeError("signing a token: the lifetime is out of range");
   }
@@ -116,25 +116,37 @@ export function signToken(
   if (!(issued >= 0 && expires <= MAX_SECONDS)) {
     throw new RangeError("signing a token: the clock is out of range");
   }
+  if (!isKeyId(key.id)) throw oddName();
+  scratch[0] = VERSION;
+  let at = writeName(1, key.id);
+  at = scratch.writeUInt32BE(issued, at);
+  at = scratch.writeUInt32BE(expires, at);
+  at = writeName(at, nodeId);
+  at = writeName(at, serviceId);
+  scratch[at++] = block.family;
+  scratch[at++] = block.length;
   const prefixBytes = (block.length + 7) >> 3;
-  const names = 3 + key.id.length + nodeId.length + serviceId.length;
-  const body = Buffer.alloc(FIXED_BYTES + names + prefixBytes + TAG_BYTES);
-  let at = body.writeUInt8(VERSION);
-  at = writeName(body, at, key.id);
-  at = body.writeUInt32BE(issued, at);
-  at = body.writeUInt32BE(expires, at);
-  at = writeName(body, at, nodeId);
-  at = writeName(body, at, serviceId);
-  at = body.writeUInt8(block.family, at);
-  at = body.writeUInt8(block.length, at);
-  body.set(block.bytes.subarray(0, prefixBytes), at);
-  at += prefixBytes;
-  tagOf(key, body.subarray(0, at)).copy(body, at, 0, TAG_BYTES);
-  return body.toString("base64url");
+  for (let byte = 0; byte < prefixBytes; byte++) scratch[at++] = block.bytes[byte] ?? 0;
+  const tag = tagOf(key, scratch.subarray(0, at));
+  for (let byte = 0; byte < TAG_BYTES; byte++) scratch[at++] = tag[byte] ?? 0;
+  return scratch.toString("base64url", 0, at);
 }
 
-function writeName(body: Buffer, at: number, name: string): number {
-  return body.writeUInt8(name.length, at) + body.write(name, at + 1, "latin1");
+/** Writes length and characters to the scratch and gives the end; refuses what `isTokenName` refuses. */
+function writeName(start: number, name: string): number {
+  const { length } = name;
+  if (length === 0 || length > MAX_TOKEN_NAME) throw oddName();
+  scratch[start] = length;
+  for (let at = 0; at < length; at++) {
+    const code = name.charCodeAt(at);
+    if (code < 0x21 || code > 0x7e) throw oddName();
+    scratch[start + 1 + at] = code;
+  }
+  return start + 1 + length;
+}
+
+function oddName(): RangeError {
+  return new RangeError("signing a token: the key id, node or service has an odd name");
 }
 
 function tagOf(key: TokenKey, signed: Uint8Array): Buffer {

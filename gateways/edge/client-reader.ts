@@ -34,6 +34,11 @@ export class ClientReader {
     if (!isTrusted || (head.forwarded === undefined && head.forwardedFor === undefined)) {
       return address;
     }
+    if (head.forwarded === undefined && head.forwardedFor !== undefined) {
+      // One hop that is a plain address is the client, whether it is a proxy or not.
+      const only = parseAddress(head.forwardedFor);
+      if (only !== undefined) return only;
+    }
     const headers = { forwarded: head.forwarded, "x-forwarded-for": head.forwardedFor };
     return clientAddress(socket.remoteAddress, headers, this.#options);
   }

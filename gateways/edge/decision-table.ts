@@ -20,7 +20,7 @@ interface WritableCandidate {
 
 /**
  * The decisions in columns: about 40 bytes and the key for one of four candidates, instead of an object for each
- * of a million cells. An entry is a small integer that holds until the next `put` or `remove`.
+ * of a million cells. An entry is a small integer that holds until `generation` is raised.
  */
 export class DecisionTable implements PersistentView<RouteDecision> {
   readonly topic: Topic<RouteDecision> = routeDecisions;
@@ -36,6 +36,7 @@ export class DecisionTable implements PersistentView<RouteDecision> {
   /** Candidates that fit the run of an entry. */
   #capacities = new Uint8Array(minEntries);
   #starts = new Uint32Array(minEntries);
+  readonly #cells: string[] = [];
   #runNodes = new Uint16Array(minRuns);
   #runFractions = new Float64Array(minRuns);
   #runEnd = 0;
@@ -95,6 +96,7 @@ export class DecisionTable implements PersistentView<RouteDecision> {
       return;
     }
     entry ??= this.#newEntry(key);
+    this.#cells[entry] = decision.cell;
     this.#versions[entry] = decision.version;
     this.#ttlSeconds[entry] = Math.max(0, decision.ttlSeconds);
     this.#flagged[entry] = decision.flagged ? 1 : 0;
@@ -122,6 +124,10 @@ export class DecisionTable implements PersistentView<RouteDecision> {
   /** The entry of exactly this cell and service, or `none`. */
   find(cell: string, serviceId: string): number {
     return this.#entries.get(cellKey(cell, serviceId)) ?? none;
+  }
+
+  cellOf(entry: number): string {
+    return this.#cells[entry] as string;
   }
 
   versionOf(entry: number): number {

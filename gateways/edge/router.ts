@@ -1,4 +1,5 @@
 import type { AddressFamily } from "../../domain/address.ts";
+import { cellCountry } from "../../domain/cell.ts";
 import type { GeoTable } from "../../domain/geo-table.ts";
 import {
   type Candidate,
@@ -50,7 +51,7 @@ const unknown = -2;
 export class Router {
   readonly #tables: Tables;
   #geo: GeoTable;
-  /** By service: by cell the cell whose decision holds, `none`, or `unknown`. */
+  /** By service: by cell the entry of the decision that holds, `none`, or `unknown`. */
   readonly #deciding = new Map<string, Int32Array>();
   #decisionsSeen = -1;
   readonly #route: WritableRoute = emptyRoute();
@@ -95,19 +96,17 @@ export class Router {
 
   #choose(serviceId: string, cell: number, blockHash: number): void {
     const route = this.#route;
-    const decidingCell = this.#decidingCell(serviceId, cell);
-    if (decidingCell === none) {
+    const entry = this.#entryOf(serviceId, cell);
+    if (entry === none) {
       this.#pick(serviceId, this.#tables.everybody(), blockHash, true);
       return;
     }
     const { decisions } = this.#tables;
-    const geo = this.#geo;
-    route.decisionCell = geo.nameOf(decidingCell);
-    const entry = decisions.find(route.decisionCell, serviceId);
+    route.decisionCell = decisions.cellOf(entry);
     route.decisionVersion = decisions.versionOf(entry);
     route.flagged = decisions.isFlagged(entry);
     this.#pick(serviceId, decisions.candidatesOf(entry), blockHash, false);
-    if (route.origin !== undefined || !this.#isWider(decidingCell, cell)) return;
+    if (route.origin !== undefined || cellCountry(route.decisionCell) === route.country) return;
     // A wider cell's decision names no node that may serve this country: it says nothing about those that may.
     this.#pick(serviceId, this.#tables.everybody(), blockHash, true);
   }
@@ -141,14 +140,8 @@ export class Router {
     return this.#route;
   }
 
-  /** Whether this cell holds more than the client's country. */
-  #isWider(decidingCell: number, cell: number): boolean {
-    const { country } = this.#geo.arrays;
-    return country[decidingCell] !== country[cell];
-  }
-
-  /** The narrowest cell, from this one upwards, that has a decision for the service. */
-  #decidingCell(serviceId: string, cell: number): number {
+  /** The narrowest decision for the service, from this cell upwards. */
+  #entryOf(serviceId: string, cell: number): number {
     const { decisions } = this.#tables;
     if (decisions.generation !== this.#decisionsSeen) {
       this.#decisionsSeen = decisions.generation;
@@ -169,8 +162,8 @@ export class Router {
   #findUpwards(serviceId: string, from: number): number {
     const { decisions } = this.#tables;
     for (let cell = from; ; cell = this.#geo.parentOf(cell)) {
-      if (decisions.find(this.#geo.nameOf(cell), serviceId) !== none) return cell;
-      if (cell === 0) return none;
+      const entry = decisions.find(this.#geo.nameOf(cell), serviceId);
+      if (entry !== none || cell === 0) return entry;
     }
   }
 }
