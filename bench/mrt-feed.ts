@@ -44,9 +44,9 @@ export function makeFeed(lines: number): RaceFeed {
 }
 
 function generated(): [string, Buffer][] {
-  const generator = new MrtGenerator(SEED);
+  const generator = new MrtGenerator(SEED, "collector");
   return [
-    ["generated-table.gz", gzipSync(generator.oldTable(20_000))],
+    ["generated-table.gz", gzipSync(generator.table(8_000))],
     ["generated-updates.gz", gzipSync(generator.updates(10_000))],
   ];
 }

@@ -30,7 +30,30 @@ export function seeded(seed: number): () => number {
 }
 
 const START_SECONDS = 1_700_000_000;
-const MESSAGE_SUBTYPES = [1, 4, 6, 7, 8, 9, 10, 11];
+
+/** What the records of a file are. */
+interface Mix {
+  readonly messageSubtypes: readonly number[];
+  readonly ribSubtypes: readonly number[];
+  readonly safis: readonly number[];
+  /** Share of changes of state, of records of type BGP and of records that are no BGP. */
+  readonly others: readonly [number, number, number];
+}
+
+const everything: Mix = {
+  messageSubtypes: [1, 4, 6, 7, 8, 9, 10, 11],
+  ribSubtypes: [2, 2, 2, 4, 4, 4, 8, 10, 3, 5, 9, 11, 6, 12],
+  safis: [1, 1, 1, 2, 3],
+  others: [0.08, 0.08, 0.02],
+};
+
+/** What public collectors write: unicast routes that they received. */
+const received: Mix = {
+  messageSubtypes: [1, 4],
+  ribSubtypes: [2, 4],
+  safis: [1],
+  others: [0.01, 0, 0],
+};
 
 /**
  * MRT files from a seed, with every record type and attribute that carries routes. All is valid,
@@ -39,12 +62,15 @@ const MESSAGE_SUBTYPES = [1, 4, 6, 7, 8, 9, 10, 11];
  */
 export class MrtGenerator {
   readonly #random: () => number;
+  readonly #mix: Mix;
   readonly #peers: readonly IndexedPeer[];
   #seconds = START_SECONDS;
   #sequence = 0;
 
-  constructor(seed: number) {
+  /** `like` public collectors: only routes that they received; otherwise all there is. */
+  constructor(seed: number, like: "collector" | "everything" = "everything") {
     this.#random = seeded(seed);
+    this.#mix = like === "collector" ? received : everything;
     this.#peers = Array.from({ length: 8 }, (_, index) => ({
       asn: index % 3 === 0 ? 4_200_000_000 + index : 64_496 + index,
       address: index % 2 === 0 ? `192.0.2.${index + 1}` : `2001:db8:0:${index}::1`,
@@ -82,11 +108,13 @@ export class MrtGenerator {
 
   #updateRecord(): Buffer {
     this.#seconds += this.#int(3);
+    const [states, legacy, foreign] = this.#mix.others;
     const kind = this.#random();
-    if (kind < 0.08) return this.#stateChange();
-    if (kind < 0.16) return this.#legacyUpdate();
-    if (kind < 0.18) return record(this.#head(11, 0), Buffer.from("OSPF is passed over"));
-    const subtype = this.#one(MESSAGE_SUBTYPES);
+    if (kind < states) return this.#stateChange();
+    if (kind < states + legacy) return this.#legacyUpdate();
+    if (kind < states + legacy + foreign)
+      return record(this.#head(11, 0), Buffer.from("OSPF is passed over"));
+    const subtype = this.#one(this.#mix.messageSubtypes);
     const asnBytes = [4, 7, 9, 11].includes(subtype) ? 4 : 2;
     const addPath = subtype >= 8;
     const session = this.#session(asnBytes);
@@ -165,7 +193,7 @@ export class MrtGenerator {
 
   #reach(addPath: boolean): Buffer {
     const family = this.#chance(0.8) ? 2 : 1;
-    const safi = this.#one([1, 1, 1, 2, 3]);
+    const safi = this.#one(this.#mix.safis);
     const writer = new ByteWriter().bytes(this.#family(family, safi));
     writer.bytes(this.#nextHop(family === 1 ? [4, 16] : [16, 32])).uint8(0);
     return attribute(0x80, 14, writer.bytes(routes(this.#mpRoutes(family, addPath))).done());
@@ -173,7 +201,7 @@ export class MrtGenerator {
 
   #unreach(addPath: boolean): Buffer {
     const family = this.#chance(0.8) ? 2 : 1;
-    const safi = this.#one([1, 1, 1, 2, 3]);
+    const safi = this.#one(this.#mix.safis);
     const list = routes(this.#mpRoutes(family, addPath));
     return attribute(0x80, 15, Buffer.concat([this.#family(family, safi), list]));
   }
@@ -286,7 +314,7 @@ export class MrtGenerator {
 
   #ribRecord(): Buffer {
     const sequence = this.#sequence++;
-    const subtype = this.#one([2, 2, 2, 4, 4, 4, 8, 10, 3, 5, 9, 11, 6, 12]);
+    const subtype = this.#one(this.#mix.ribSubtypes);
     const head = { seconds: this.#seconds, type: 13, subtype };
     const addPath = subtype >= 8 && subtype !== 12;
     const family = [2, 3, 8, 9].includes(subtype) ? 4 : 6;
