@@ -14,6 +14,7 @@ import {
   readAll,
   removeFolders,
   section,
+  segmentPaths,
 } from "./testing/log-fixture.ts";
 
 const children: Child[] = [];
@@ -146,7 +147,34 @@ describe("an owner that was replaced", () => {
     await expect(zombie.registerSchemas([schema])).rejects.toMatchObject({ code: "OCDN_FENCED" });
     expect(zombie.schemas.size).toBe(0);
     await zombie.close();
-    expect(readAll(log, "in.v1", 0)).toHaveLength(20);
+    await log.commit(group(20));
+    const killed = await openLog(crashImage(folder));
+    expect(killed.endOffset("in.v1", 0)).toBe(21);
+    await killed.close();
+    await log.close();
+  });
+
+  it("leaves segments of its own that nobody reads", async () => {
+    const folder = newFolder();
+    const zombie = await openLog(folder, { segmentBytes: 4_096 });
+    const value = "v".repeat(5_000);
+    await zombie.commit(feed(0, 1, section("in.v1", 0, [["k", value]])));
+    const log = await openLog(folder, {}, { ownerIsAlive: dead });
+    // The zombie's next segment gets the number that the new owner's first one gets.
+    const late = feed(1, 2, section("in.v1", 0, [["k", "zombie"]]));
+    await expect(zombie.commit(late)).rejects.toMatchObject({ code: "OCDN_FENCED" });
+    await log.commit(group(1));
+    const image = crashImage(folder);
+    expect(segmentPaths(image).map((file) => path.basename(file))).toEqual([
+      "0000000001-000001.seg",
+      "0000000002-000001.seg",
+      "0000000002-000002.seg",
+    ]);
+    const killed = await openLog(image);
+    expect(readAll(killed, "in.v1", 0).map(([, text]) => text)).toEqual([value, "1"]);
+    expect(segmentPaths(image)).toHaveLength(2);
+    await killed.close();
+    await zombie.close();
     await log.close();
   });
 });

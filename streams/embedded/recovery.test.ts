@@ -132,6 +132,19 @@ describe("after a kill", () => {
     await checkRecovered(await killedAfter(60, 4_096), 60);
   });
 
+  it("and another one after some commits, again and again, all is there", async () => {
+    let folder = newFolder();
+    for (let n = 0; n < 4; n++) {
+      const log = await openLog(folder);
+      expect(stateOf(log)).toEqual(expectedAfter(n));
+      await log.commit(groupOf(n));
+      const image = crashImage(folder);
+      await log.close();
+      folder = image;
+    }
+    await checkRecovered(folder, 4);
+  });
+
   it("a start that is killed too changes nothing", async () => {
     const folder = await killedAfter(4);
     const log = await openLog(folder);
@@ -301,5 +314,15 @@ describe("damage in what LMDB counts on", () => {
     expect(segmentPaths(folder)).toEqual([file]);
     await log.close();
     await checkRecovered(folder, 4);
+  });
+
+  it("is left alone where a later owner wrote it", async () => {
+    const folder = await stopped();
+    const later = path.join(folder, "segments", "0000000002-000009.seg");
+    fs.writeFileSync(later, "a later owner's");
+    const log = await openLog(folder);
+    expect(log.recovered).toEqual({ groups: 0, cutBytes: 0 });
+    await log.close();
+    expect(fs.readFileSync(later, "utf8")).toBe("a later owner's");
   });
 });
