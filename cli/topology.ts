@@ -11,11 +11,14 @@ import { estimatesOptions } from "../processors/router/estimates/config.ts";
 import { estimatesProcessor } from "../processors/router/estimates/processor.ts";
 import { ribOptions } from "../processors/router/rib/config.ts";
 import { ribProcessor } from "../processors/router/rib/processor.ts";
+import { visibilityOptions } from "../processors/router/visibility/config.ts";
+import { visibilityProcessor } from "../processors/router/visibility/processor.ts";
 import type { Processor } from "../streams/processor.ts";
 
 /** Options of every processor, by its name. */
 export interface TopologyOptions {
   readonly rib: z.output<typeof ribOptions>;
+  readonly visibility: z.output<typeof visibilityOptions>;
   readonly estimates: z.output<typeof estimatesOptions>;
   readonly decide: z.output<typeof decideOptions>;
   readonly allocator: z.output<typeof allocatorOptions>;
@@ -25,6 +28,7 @@ export interface TopologyOptions {
 
 export interface TopologyInput {
   readonly rib?: z.input<typeof ribOptions> | undefined;
+  readonly visibility?: z.input<typeof visibilityOptions> | undefined;
   readonly estimates?: z.input<typeof estimatesOptions> | undefined;
   readonly decide?: z.input<typeof decideOptions> | undefined;
   readonly allocator?: z.input<typeof allocatorOptions> | undefined;
@@ -35,6 +39,7 @@ export interface TopologyInput {
 /** Unknown processors and options are refused. */
 export const topologySchema: z.ZodType<TopologyOptions, TopologyInput> = z.strictObject({
   rib: ribOptions.prefault({}),
+  visibility: visibilityOptions.prefault({}),
   estimates: estimatesOptions.prefault({}),
   decide: decideOptions.prefault({}),
   allocator: allocatorOptions.prefault({}),
@@ -47,6 +52,7 @@ export function topology(input: TopologyInput = {}): Processor[] {
   const options = topologySchema.parse(input);
   return [
     ribProcessor(options.rib),
+    visibilityProcessor(options.visibility),
     estimatesProcessor(options.estimates),
     decideProcessor(options.decide),
     allocatorProcessor(options.allocator),
