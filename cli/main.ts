@@ -390,6 +390,11 @@ function exitCodeOf(error: unknown): number {
   return code === "OCDN_REPLAY_DIVERGED" ? 3 : 1;
 }
 
+// The reader of our output went away (`| head`): there is nobody left to tell.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : 1);
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

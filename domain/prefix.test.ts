@@ -122,4 +122,10 @@ describe("covers and overlaps", () => {
     if (host === undefined) throw new Error("no address");
     expect(covers(must("192.0.2.0/29"), hostPrefix(host))).toBe(true);
   });
+
+  it("are copies: the bytes that they were made from stay, also those of a Buffer", () => {
+    const given = Buffer.from([192, 0, 2, 255]);
+    expect(formatPrefix(prefixOf(4, given, 24))).toBe("192.0.2.0/24");
+    expect([...given]).toEqual([192, 0, 2, 255]);
+  });
 });

@@ -24,7 +24,8 @@ export function maxPrefixLength(family: AddressFamily): 32 | 128 {
 
 /** The prefix of `length` bits that holds this address; the host bits are cleared. */
 export function prefixOf(family: AddressFamily, bytes: Uint8Array, length: number): Prefix {
-  const masked = bytes.slice(0, addressBytes(family));
+  // A copy, also of a Buffer, whose own `slice` would share its memory.
+  const masked = Uint8Array.from(bytes.subarray(0, addressBytes(family)));
   clearHostBits(masked, length);
   return { family, bytes: masked, length };
 }
