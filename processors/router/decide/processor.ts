@@ -29,6 +29,7 @@ import {
   routeExplanations,
   servicePolicies,
 } from "../../../streams/topics.ts";
+import { canonicalPrefixes } from "../registered-prefix.ts";
 import { type DecideInput, type DecideOptions, decideOptions } from "./config.ts";
 import { nextDecision } from "./decision.ts";
 import { evidenceOf } from "./evidence.ts";
@@ -152,7 +153,11 @@ function fleetOf(context: Context): {
     nodes: context
       .records(inventory)
       .entries()
-      .map(([, node]) => node),
+      .map(([, node]) => ({
+        ...node,
+        // As the keys of prefix.visibility.v1 are written, whatever a person wrote.
+        prefixes: canonicalPrefixes(node.prefixes).map(({ text }) => text),
+      })),
     prices: new Map(context.records(prices).entries()),
     visibility: new Map(context.records(visibility).entries()),
   };

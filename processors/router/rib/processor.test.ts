@@ -268,4 +268,34 @@ describe("the rib on random messages", () => {
       { numRuns: 30 },
     );
   });
+
+  it("gives the same outputs and stores wherever commits fall", () => {
+    fc.assert(
+      fc.property(messages, fc.array(fc.boolean(), { maxLength: 50 }), (sent, commits) => {
+        const run = (commitAfter: (index: number) => boolean) => {
+          const driver = new TestDriver(ribProcessor({ sweepEvery: 3 }));
+          const feed = new Feed(driver);
+          register(driver, prefixes.slice(0, 3));
+          sent.forEach((message, index) => {
+            feed.send(message.peer, { ...message, message: message.kind });
+            if (commitAfter(index)) driver.commit();
+          });
+          const outputs = [bgpFlaps, bgpPeers, prefixViews].map((topic) =>
+            driver.outputs(topic as typeof bgpFlaps),
+          );
+          const digests = new Map<string, string>();
+          for (const { value } of driver.outputs(taskCommits)) {
+            for (const { store, entries, digest } of value?.stores ?? []) {
+              digests.set(store, `${entries} ${Buffer.from(digest).toString("hex")}`);
+            }
+          }
+          // A store that was filled and emptied within one commit was never listed.
+          const kept = [...digests].filter(([, digest]) => !digest.startsWith("0 ")).sort();
+          return { outputs, kept };
+        };
+        expect(run((index) => commits[index] === true)).toEqual(run(() => false));
+      }),
+      { numRuns: 25 },
+    );
+  });
 });
