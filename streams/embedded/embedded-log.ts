@@ -6,6 +6,7 @@ import type { CommitDraft, TaskState } from "../commit.ts";
 import { OpenCdnError } from "../errors.ts";
 import { defaultRetentionMs } from "../limits.ts";
 import type { TopicStatus } from "../log.ts";
+import { CheckpointSchedule } from "./checkpoint-schedule.ts";
 import { storeSpace, tableSpace } from "./checkpointer.ts";
 import { prepareFolder } from "./data-folder.ts";
 import { type Disk, realDisk } from "./disk.ts";
@@ -84,7 +85,7 @@ export class EmbeddedLog {
   readonly #options: EmbeddedLogOptions;
   readonly #parts: LogParts;
   readonly #facts: LogFacts;
-  readonly #limits: CheckpointLimits;
+  readonly #schedule: CheckpointSchedule;
   readonly #writer: GroupWriter;
   readonly #segmentBytes: number;
   readonly #listeners = new Set<(result: CommitResult) => void>();
@@ -92,7 +93,6 @@ export class EmbeddedLog {
   #queue: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #lastMs = 0;
-  #checkpointedMs: number;
   #fenced: OpenCdnError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -107,14 +107,20 @@ export class EmbeddedLog {
     this.#options = options;
     this.#parts = parts;
     this.#facts = facts;
-    this.#limits = limits;
     this.#next = parts.next;
     this.#writer = new GroupWriter(facts.topics, (topic) => options.tables.has(topic));
     this.#segmentBytes = Math.min(
       Math.max(options.segmentBytes ?? defaultSegmentBytes, minSegmentBytes),
       maxSegmentBytes,
     );
-    this.#checkpointedMs = options.nowMs();
+    this.#schedule = new CheckpointSchedule(
+      parts.checkpointer,
+      limits,
+      options.nowMs(),
+      (error) => {
+        this.#fenced = error;
+      },
+    );
   }
 
   /**
@@ -229,7 +235,7 @@ export class EmbeddedLog {
     const { drafts, appends } = group;
     const { outcomes, positions, sections } = judgeAppends(appends, this.#facts.sources);
     if (drafts.length === 0 && positions.size === 0) return { appends: outcomes, chunks: [] };
-    await this.#keepPace();
+    await this.#schedule.keepPace(this.#options.nowMs());
     const { files, ownership } = this.#parts;
     if (files.current === undefined || files.length >= this.#segmentBytes) {
       files.begin(ownership.epoch);
@@ -245,7 +251,7 @@ export class EmbeddedLog {
     this.#apply(image, drafts, sources, timestampMs);
     const result = { appends: outcomes, chunks: image.chunks.map(({ chunk }) => chunk) };
     this.#announce(result);
-    this.#checkpointIfDue(timestampMs);
+    this.#schedule.committed(timestampMs);
     return result;
   }
 
@@ -254,13 +260,9 @@ export class EmbeddedLog {
     try {
       this.#parts.ownership.check();
     } catch (error) {
-      this.#noteFence(error);
+      if (error instanceof OpenCdnError && error.code === "OCDN_FENCED") this.#fenced = error;
       throw error;
     }
-  }
-
-  #noteFence(error: unknown): void {
-    if (error instanceof OpenCdnError && error.code === "OCDN_FENCED") this.#fenced = error;
   }
 
   #apply(
@@ -308,29 +310,9 @@ export class EmbeddedLog {
     }
   }
 
-  /** When checkpoints fall behind, commits wait for one, so that memory and the next start stay bounded. */
-  async #keepPace(): Promise<void> {
-    const { checkpointer } = this.#parts;
-    const { logBytes, stateBytes, maxLag } = this.#limits;
-    const most = maxLag + 1;
-    if (checkpointer.logBytes <= most * logBytes && checkpointer.stateBytes <= most * stateBytes) {
-      return;
-    }
-    await checkpointer.run();
-    this.#checkpointedMs = this.#options.nowMs();
-  }
-
-  #checkpointIfDue(nowMs: number): void {
-    const { checkpointer } = this.#parts;
-    const { logBytes, stateBytes, ageMs } = this.#limits;
-    const due =
-      checkpointer.logBytes > logBytes ||
-      checkpointer.stateBytes > stateBytes ||
-      nowMs - this.#checkpointedMs > ageMs;
-    if (checkpointer.running || !due) return;
-    this.#checkpointedMs = nowMs;
-    // Nothing is lost when it fails: what it would have written stays in the log, and it is tried again.
-    checkpointer.run().catch((error: unknown) => this.#noteFence(error));
+  /** Why the last checkpoint failed (a full disk, say); commits go on, but a start has more to read. */
+  get checkpointError(): OpenCdnError | undefined {
+    return this.#schedule.error;
   }
 
   /** Position of a source, undefined when it never wrote. */

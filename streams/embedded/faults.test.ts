@@ -148,6 +148,33 @@ describe("a checkpoint that fails", () => {
   });
 });
 
+describe("a checkpoint that fails in the background", () => {
+  it("is told until one ends well", async () => {
+    let now = 0;
+    const checkpoints = { logBytes: 1e9, stateBytes: 1e9, ageMs: 10, maxLag: 1 };
+    const options = { nowMs: () => now };
+    const one = await openLog(newFolder(), options, { disk, checkpoints, tailCacheBytes: 1 });
+    const table = (n: number) => feed(n, n + 1, section("table.a.v1", 0, [["t", String(n)]]));
+    const turns = async (until: () => boolean): Promise<void> => {
+      for (let i = 0; i < 10_000 && !until(); i++) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    for (let n = 0; n < 2; n++) await one.commit(table(n));
+    expect(one.checkpointError).toBeUndefined();
+    now = 100;
+    disk.failNext("read", "EIO");
+    await one.commit(table(2));
+    await turns(() => one.checkpointError !== undefined);
+    expect(one.checkpointError).toMatchObject({ code: "OCDN_STORAGE" });
+    now = 200;
+    await one.commit(table(3));
+    await turns(() => one.checkpointError === undefined);
+    expect(one.checkpointError).toBeUndefined();
+    await one.close();
+  });
+});
+
 describe("a read that fails", () => {
   it("names the file and can be repeated", async () => {
     await log.commit(group(0));

@@ -52,7 +52,7 @@ const laneBytes = 24;
 /**
  * Everything small that a log knows, in memory: topics with their offsets, positions of sources, states of tasks,
  * segments. Changes go to LMDB with the next checkpoint. All of them are absolute values, so that a group may be
- * applied twice. Memory: about 150 bytes a source, 100 a task and 12 an input position.
+ * applied twice. Sources are never forgotten: about 240 bytes of memory and 100 on disk for each.
  */
 export class LogFacts {
   readonly topics: TopicTable;
