@@ -44,9 +44,15 @@ export interface FollowRequest {
   readonly onChunk: (chunk: Chunk, snapshot: boolean) => void | Promise<void>;
   /**
    * A snapshot of one slot of a table begins, or is complete: keys of that slot that were not sent in between
-   * are no longer in the table. One that begins again before it was complete starts afresh.
+   * are no longer in the table. One that begins again before it was complete starts afresh. The tail that follows
+   * begins at `offset`.
    */
-  readonly onSnapshot?: (topic: string, slot: number, phase: "begins" | "complete") => void;
+  readonly onSnapshot?: (
+    topic: string,
+    slot: number,
+    phase: "begins" | "complete",
+    offset: number,
+  ) => void;
   /** The follower caught up with the end as it was when it asked (called again after each re-connection). */
   readonly onCaughtUp?: () => void;
   /** Records were skipped for a follower that was too slow or too late; tables are re-sent as a snapshot. */

@@ -74,7 +74,8 @@ export class SourceWriter {
 
   /** A copy of the identity of the event that the last `add` wrote. */
   lastEventId(): Uint8Array {
-    return this.#arena.buffer.subarray(frameHeaderBytes, frameHeaderBytes + eventIdBytes).slice();
+    const end = frameHeaderBytes + eventIdBytes;
+    return Uint8Array.from(this.#arena.buffer.subarray(frameHeaderBytes, end));
   }
 
   #encoderOf(topic: Topic<unknown>): EventEncoder<unknown> {

@@ -70,7 +70,8 @@ export class DirectFollower implements Follower {
         return isReady() ? 0 : Number.POSITIVE_INFINITY;
       },
       chunk: (chunk, snapshot) => this.#hand(chunk, snapshot),
-      snapshot: (phase, { topic, slot }) => request.onSnapshot?.(topic, slot, phase),
+      snapshot: (phase, { topic, slot, offset }) =>
+        request.onSnapshot?.(topic, slot, phase, offset),
       caughtUp: () => request.onCaughtUp?.(),
       dropped: (count) => request.onDropped?.(count),
       failed: (error) => {

@@ -171,7 +171,7 @@ export class SocketFollower implements Follower {
   #turnSnapshot({ phase, position }: Extract<Answer, { readonly kind: "snapshot" }>): void {
     const { topic, slot, offset } = position;
     this.#setOffset(topic, slot, phase === "complete" ? offset : undefined);
-    this.#options.request.onSnapshot?.(topic, slot, phase);
+    this.#options.request.onSnapshot?.(topic, slot, phase, offset);
   }
 
   #deliver(chunk: Chunk, snapshot: boolean, connection: ClientConnection): void {

@@ -94,6 +94,16 @@ export class MemoryOwner implements Owner {
     for (const [index, { resolve }] of queue.entries()) resolve(outcomes[index] as AppendOutcome);
   }
 
+  /** Puts a source's position where somebody else would have left it. */
+  setSource(source: string, position: string): void {
+    this.#sources.set(source, position);
+  }
+
+  /** Forgets what waits for a commit: its callers never hear of it. */
+  lose(): void {
+    this.#queue = [];
+  }
+
   /** Removes what retention would: chunks that end at or before `offset`. */
   forget(topic: string, slot: number, offset: number): void {
     const lane = this.#lane(topic, slot);
