@@ -447,7 +447,7 @@ export interface NodeLoad {
   readonly slot: number;
   /** Node. */
   readonly nodeId: string;
-  /** Requests per second. */
+  /** Requests per second, once the fractions have arrived at what the prices ask for. */
   readonly predictedRps: number;
   /** Change of load when the price rises by one ms; 0 or less. */
   readonly slopeRpsPerMs: number;
@@ -461,7 +461,7 @@ export interface NodeLoad {
 
 /** opencdn.NodeLoad */
 export const nodeLoadSchema: EventSchema<NodeLoad> = defineSchema<NodeLoad>(
-  '{"type":"record","name":"NodeLoad","namespace":"opencdn","doc":"Load predicted for a node by the cells of one slot. Topic node.loads.v1, key slot and node.","fields":[{"name":"eventId","type":{"type":"fixed","name":"EventId","size":16},"doc":"16 bytes that do not depend on the engine: hash of log, processor, slot, cause and emission index."},{"name":"eventMs","type":"long","doc":"Event time, milliseconds since the epoch."},{"name":"logicVersion","type":"int","doc":"Version of the logic that produced this record; 0 for sources."},{"name":"slot","type":"int","doc":"Slot."},{"name":"nodeId","type":"string","doc":"Node."},{"name":"predictedRps","type":"double","doc":"Requests per second."},{"name":"slopeRpsPerMs","type":"double","doc":"Change of load when the price rises by one ms; 0 or less."},{"name":"weight","type":"double","doc":"What the means below are weighted by: demand, or cells where there is none."},{"name":"rttMs","type":"double","doc":"Mean RTT of the cells that are sent to the node; 0 when none."},{"name":"lossRatio","type":"double","doc":"Mean loss of those cells, 0..1."}]}',
+  '{"type":"record","name":"NodeLoad","namespace":"opencdn","doc":"Load predicted for a node by the cells of one slot. Topic node.loads.v1, key slot and node.","fields":[{"name":"eventId","type":{"type":"fixed","name":"EventId","size":16},"doc":"16 bytes that do not depend on the engine: hash of log, processor, slot, cause and emission index."},{"name":"eventMs","type":"long","doc":"Event time, milliseconds since the epoch."},{"name":"logicVersion","type":"int","doc":"Version of the logic that produced this record; 0 for sources."},{"name":"slot","type":"int","doc":"Slot."},{"name":"nodeId","type":"string","doc":"Node."},{"name":"predictedRps","type":"double","doc":"Requests per second, once the fractions have arrived at what the prices ask for."},{"name":"slopeRpsPerMs","type":"double","doc":"Change of load when the price rises by one ms; 0 or less."},{"name":"weight","type":"double","doc":"What the means below are weighted by: demand, or cells where there is none."},{"name":"rttMs","type":"double","doc":"Mean RTT of the cells that are sent to the node; 0 when none."},{"name":"lossRatio","type":"double","doc":"Mean loss of those cells, 0..1."}]}',
 );
 
 /** Host and session counts of one node over an interval. Topic node.metrics.v1, key nodeId. */
@@ -546,11 +546,13 @@ export interface NodePrice {
   readonly predictedRps: number;
   /** Capacity used for the price. */
   readonly capacityRps: number;
+  /** Predicted load over capacity, smoothed over 30 s: what the queueing term is made from. */
+  readonly utilisation: number;
 }
 
 /** opencdn.NodePrice */
 export const nodePriceSchema: EventSchema<NodePrice> = defineSchema<NodePrice>(
-  '{"type":"record","name":"NodePrice","namespace":"opencdn","doc":"What a unit of a node\'s capacity costs now. Topic node.prices.v1, key nodeId.","fields":[{"name":"eventId","type":{"type":"fixed","name":"EventId","size":16},"doc":"16 bytes that do not depend on the engine: hash of log, processor, slot, cause and emission index."},{"name":"eventMs","type":"long","doc":"Event time, milliseconds since the epoch."},{"name":"logicVersion","type":"int","doc":"Version of the logic that produced this record; 0 for sources."},{"name":"nodeId","type":"string","doc":"Node."},{"name":"priceMs","type":"double","doc":"Added to the node\'s cost, ms."},{"name":"predictedRps","type":"double","doc":"Load at this price."},{"name":"capacityRps","type":"double","doc":"Capacity used for the price."}]}',
+  '{"type":"record","name":"NodePrice","namespace":"opencdn","doc":"What a unit of a node\'s capacity costs now. Topic node.prices.v1, key nodeId.","fields":[{"name":"eventId","type":{"type":"fixed","name":"EventId","size":16},"doc":"16 bytes that do not depend on the engine: hash of log, processor, slot, cause and emission index."},{"name":"eventMs","type":"long","doc":"Event time, milliseconds since the epoch."},{"name":"logicVersion","type":"int","doc":"Version of the logic that produced this record; 0 for sources."},{"name":"nodeId","type":"string","doc":"Node."},{"name":"priceMs","type":"double","doc":"Added to the node\'s cost, ms."},{"name":"predictedRps","type":"double","doc":"Load at this price."},{"name":"capacityRps","type":"double","doc":"Capacity used for the price."},{"name":"utilisation","type":"double","doc":"Predicted load over capacity, smoothed over 30 s: what the queueing term is made from."}]}',
 );
 
 /** Scores of a node for dashboards and hot reads. Topic node.scores.v1, key nodeId. */

@@ -5,10 +5,13 @@ import type { PartialOptions } from "../../options.ts";
 export interface AllocatorOptions {
   readonly tickMs: number;
   readonly targetUtilisation: number;
-  readonly damping: number;
+  readonly moveEveryTicks: number;
+  readonly firstStepMs: number;
+  readonly leastStepMs: number;
+  readonly deadBandRatio: number;
+  readonly smoothing: number;
   readonly maxStepMs: number;
   readonly maxPriceMs: number;
-  readonly inelasticStepMs: number;
   readonly leastMoveMs: number;
   readonly metricsFreshMs: number;
 }
@@ -26,25 +29,40 @@ export const allocatorOptions: z.ZodType<AllocatorOptions, AllocatorInput> = z.s
     .describe(
       "Prices hold predicted load at or under this part of capacity: the rest is for what prediction misses.",
     ),
-  damping: z
+  moveEveryTicks: z
     .number()
-    .gt(0)
-    .max(1)
-    .default(0.5)
+    .int()
+    .min(1)
+    .default(2)
     .describe(
-      "Part of Newton's step that is taken: load answers a tick later, and all nodes move at once.",
+      "Ticks between two moves of the prices: the loads must have answered to the last one.",
     ),
-  maxStepMs: z.number().positive().default(20).describe("Largest change of a price in one tick."),
+  firstStepMs: z.number().positive().default(2).describe("Step of a price that begins to move."),
+  leastStepMs: z.number().positive().default(0.25).describe("A step does not become smaller."),
+  maxStepMs: z
+    .number()
+    .positive()
+    .default(32)
+    .describe("Nor larger: four temperatures of `decide`."),
+  deadBandRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.05)
+    .describe("A priced node within this of its target is let be."),
   maxPriceMs: z
     .number()
     .positive()
     .default(1_000)
     .describe("Highest price: beyond it no client is left that another node could serve better."),
-  inelasticStepMs: z
+  smoothing: z
     .number()
-    .positive()
-    .default(10)
-    .describe("Step for an excess of the whole capacity where load does not answer to price."),
+    .gt(0)
+    .max(1)
+    .default(1 / 30)
+    .describe(
+      "Share of a tick's utilisation in the smoothed one: 30 s, so that the queueing term never races the price.",
+    ),
   leastMoveMs: z
     .number()
     .min(0)

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { softMin } from "../decide/fractions.ts";
 import { allocatorOptions } from "./config.ts";
-import { fairUtilisation, nextPrice } from "./price.ts";
+import { fairUtilisation, nextPrice, type PriceState, restingPrice } from "./price.ts";
 
 const options = allocatorOptions.parse({});
 const temperatureMs = 8;
@@ -16,7 +16,8 @@ interface World {
 
 /** The closed loop: fractions by cost and price, loads, prices. Gives the loads after `ticks`. */
 function settle(world: World, ticks: number): { loads: number[]; prices: number[] } {
-  const prices = world.capacities.map(() => 0);
+  let states: PriceState[] = world.capacities.map(() => restingPrice);
+  let prices = world.capacities.map(() => 0);
   let loads: number[] = [];
   for (let tick = 0; tick < ticks; tick++) {
     loads = world.capacities.map(() => 0);
@@ -36,31 +37,25 @@ function settle(world: World, ticks: number): { loads: number[]; prices: number[
       values.reduce((total, value) => total + value, 0);
     const utilisation = fairUtilisation(sum(loads), sum(world.capacities), options);
     world.capacities.forEach((capacityRps, i) => {
-      const inputs = {
-        priceMs: prices[i] ?? 0,
+      const load = {
         predictedRps: loads[i] ?? 0,
         slopeRpsPerMs: slopes[i] ?? 0,
         targetRps: utilisation * capacityRps,
       };
-      prices[i] = nextPrice(inputs, options);
+      states = states.with(i, nextPrice(states[i] ?? restingPrice, load, options));
     });
+    prices = states.map((state) => state.priceMs);
   }
   return { loads, prices };
 }
 
 describe("prices", () => {
   it("stay 0 while capacity is left, and go back to 0", () => {
-    expect(
-      nextPrice({ priceMs: 0, predictedRps: 50, slopeRpsPerMs: -1, targetRps: 85 }, options),
-    ).toBe(0);
-    let priceMs = 40;
-    for (let i = 0; i < 20; i++) {
-      priceMs = nextPrice(
-        { priceMs, predictedRps: 10, slopeRpsPerMs: -1, targetRps: 85 },
-        options,
-      );
-    }
-    expect(priceMs).toBe(0);
+    const load = { predictedRps: 50, slopeRpsPerMs: -1, targetRps: 85 };
+    expect(nextPrice(restingPrice, load, options)).toEqual(restingPrice);
+    let state: PriceState = { priceMs: 40, stepMs: 2, direction: 1 };
+    for (let i = 0; i < 40; i++) state = nextPrice(state, { ...load, predictedRps: 10 }, options);
+    expect(state.priceMs).toBe(0);
   });
 
   it("move everybody's overflow to the next node, in the closed loop", () => {

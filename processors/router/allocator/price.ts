@@ -1,7 +1,17 @@
 import type { AllocatorOptions } from "./config.ts";
 
-export interface PriceInputs {
+/** A price on its way: what it is, and how it last moved. */
+export interface PriceState {
   readonly priceMs: number;
+  /** Size of the last move; 0 when it did not move. */
+  readonly stepMs: number;
+  /** 1 up, -1 down, 0 when it did not move. */
+  readonly direction: number;
+}
+
+export const restingPrice: PriceState = { priceMs: 0, stepMs: 0, direction: 0 };
+
+export interface LoadNow {
   readonly predictedRps: number;
   /** Change of load when the price rises by one ms; 0 or less. */
   readonly slopeRpsPerMs: number;
@@ -23,17 +33,32 @@ export function fairUtilisation(
 }
 
 /**
- * The next price: dual ascent on predicted load <= target, with Newton's step where the load answers to the price,
- * damped and bounded. Never below 0; without excess the price goes back to 0.
+ * The next price, by dual ascent on predicted load <= target. Load answers to a price in a step as wide as the soft-min's
+ * temperature, which may be far away: so the move doubles while it goes on in one direction and falls to a third when it
+ * turns (as in Rprop, Riedmiller 1993), and is never more than Newton's step where the load answers. Never below 0;
+ * without excess the price goes back to 0.
  */
-export function nextPrice(inputs: PriceInputs, options: AllocatorOptions): number {
-  const target = inputs.targetRps;
-  const excess = inputs.predictedRps - target;
-  if (excess < 0 && inputs.priceMs === 0) return 0;
-  const relative = excess / Math.max(target, 1e-9);
-  const elastic = -inputs.slopeRpsPerMs > 1e-6 * Math.max(target, 1e-9);
-  const wanted = elastic ? excess / -inputs.slopeRpsPerMs : relative * options.inelasticStepMs;
-  const step = options.damping * wanted;
-  const bounded = Math.min(options.maxStepMs, Math.max(-options.maxStepMs, step));
-  return Math.min(options.maxPriceMs, Math.max(0, inputs.priceMs + bounded));
+export function nextPrice(
+  before: PriceState,
+  load: LoadNow,
+  options: AllocatorOptions,
+): PriceState {
+  const { predictedRps, slopeRpsPerMs, targetRps } = load;
+  const excess = predictedRps - targetRps;
+  if (excess <= 0 && before.priceMs === 0) return restingPrice;
+  const relative = Math.abs(excess) / Math.max(targetRps, 1e-9);
+  if (relative < options.deadBandRatio && excess <= 0)
+    return { ...before, stepMs: 0, direction: 0 };
+  const direction = excess > 0 ? 1 : -1;
+  const grown =
+    before.direction === 0
+      ? options.firstStepMs
+      : before.stepMs * (before.direction === direction ? 2 : 1 / 3);
+  const newton = slopeRpsPerMs < 0 ? Math.abs(excess / slopeRpsPerMs) : Number.POSITIVE_INFINITY;
+  const stepMs = Math.min(
+    options.maxStepMs,
+    Math.max(options.leastStepMs, Math.min(grown, newton)),
+  );
+  const priceMs = Math.min(options.maxPriceMs, Math.max(0, before.priceMs + direction * stepMs));
+  return { priceMs, stepMs, direction };
 }

@@ -13,7 +13,7 @@ import {
   keyed,
   type Processor,
 } from "../../../streams/processor.ts";
-import { type RecordStoreSpec, recordStoreSpec } from "../../../streams/store.ts";
+import { type RecordStoreSpec, recordStoreSpec, storeSpec } from "../../../streams/store.ts";
 import type { Topic } from "../../../streams/topic.ts";
 import {
   nodeInventory,
@@ -23,7 +23,7 @@ import {
   nodeScores,
 } from "../../../streams/topics.ts";
 import { type AllocatorInput, type AllocatorOptions, allocatorOptions } from "./config.ts";
-import { fairUtilisation, nextPrice } from "./price.ts";
+import { fairUtilisation, nextPrice, type PriceState, restingPrice } from "./price.ts";
 
 const inventory: RecordStoreSpec<NodeInventory> = recordStoreSpec(
   "inventory",
@@ -33,6 +33,10 @@ const inventory: RecordStoreSpec<NodeInventory> = recordStoreSpec(
 const loads: RecordStoreSpec<NodeLoad> = recordStoreSpec("loads", nodeLoads.schema);
 const metrics: RecordStoreSpec<NodeMetrics> = recordStoreSpec("metrics", nodeMetrics.schema);
 const prices: RecordStoreSpec<NodePrice> = recordStoreSpec("prices", nodePrices.schema);
+/** How each price last moved and the smoothed utilisation: four f64, 32 bytes a node. */
+const motions = storeSpec("motions");
+/** Ticks so far: f64. */
+const clock = storeSpec("clock");
 const scores: RecordStoreSpec<NodeScore> = recordStoreSpec("scores", nodeScores.schema);
 
 const noId = new Uint8Array(16);
@@ -53,7 +57,7 @@ export function allocatorProcessor(input: AllocatorInput = {}): Processor {
     tasks: "one",
     inputs: [table(nodeLoads, loads), table(nodeMetrics, metrics), table(nodeInventory, inventory)],
     outputs: [nodePrices, nodeScores],
-    stores: [inventory, loads, metrics, prices, scores],
+    stores: [inventory, loads, metrics, prices, scores, motions, clock],
     tickMs: options.tickMs,
     onTick: (context) => allocate(context, options),
   };
@@ -105,6 +109,7 @@ function allocate(context: Context, options: AllocatorOptions): void {
     predictedRps += sums.get(nodeId)?.predictedRps ?? 0;
     capacityRps += node.capacityRps;
   }
+  const moves = countTick(context) % options.moveEveryTicks === 0;
   const utilisation = fairUtilisation(predictedRps, capacityRps, options);
   for (const [nodeId, node] of nodes) {
     const sum = sums.get(nodeId) ?? {
@@ -114,11 +119,19 @@ function allocate(context: Context, options: AllocatorOptions): void {
       rtt: 0,
       loss: 0,
     };
-    const price = movePrice(node, sum, utilisation * node.capacityRps, context, options);
+    const price = movePrice(
+      node,
+      sum,
+      moves ? utilisation * node.capacityRps : undefined,
+      context,
+      options,
+    );
     writeScore(nodeId, node, sum, price, context, options);
   }
   for (const [nodeId] of context.records(prices).entries()) {
     if (nodes.has(nodeId)) continue;
+    const key = Buffer.from(nodeId);
+    context.packed(motions).delete(key, 0, key.length);
     context.records(prices).delete(nodeId);
     context.records(scores).delete(nodeId);
     context.remove(nodePrices, nodeId);
@@ -126,26 +139,73 @@ function allocate(context: Context, options: AllocatorOptions): void {
   }
 }
 
+interface Motion extends PriceState {
+  readonly utilisation: number;
+}
+
+const motionBytes = new Uint8Array(32);
+const motionView = new DataView(motionBytes.buffer);
+
+function motionOf(nodeId: string, context: Context): Motion {
+  const store = context.packed(motions);
+  const key = Buffer.from(nodeId);
+  if (!store.find(key, 0, key.length)) return { ...restingPrice, utilisation: 0 };
+  const at = store.valueStart;
+  return {
+    priceMs: store.view.getFloat64(at, true),
+    stepMs: store.view.getFloat64(at + 8, true),
+    direction: store.view.getFloat64(at + 16, true),
+    utilisation: store.view.getFloat64(at + 24, true),
+  };
+}
+
+function keepMotion(nodeId: string, motion: Motion, context: Context): void {
+  motionView.setFloat64(0, motion.priceMs, true);
+  motionView.setFloat64(8, motion.stepMs, true);
+  motionView.setFloat64(16, motion.direction, true);
+  motionView.setFloat64(24, motion.utilisation, true);
+  const key = Buffer.from(nodeId);
+  context.packed(motions).put(key, 0, key.length, motionBytes, 0, motionBytes.length);
+}
+
+/** Counts this tick; gives how many there were before. */
+function countTick(context: Context): number {
+  const store = context.packed(clock);
+  const key = Buffer.from("ticks");
+  const ticks = store.find(key, 0, key.length) ? store.view.getFloat64(store.valueStart, true) : 0;
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, ticks + 1, true);
+  store.put(key, 0, key.length, bytes, 0, bytes.length);
+  return ticks;
+}
+
+/** Moves the node's price where `targetRps` says that it is time to, and writes what moved. */
 function movePrice(
   { nodeId, capacityRps }: NodeInventory,
-  sum: NodeSum,
-  targetRps: number,
+  { predictedRps, slopeRpsPerMs }: NodeSum,
+  targetRps: number | undefined,
   context: Context,
   options: AllocatorOptions,
 ): number {
+  const motion = motionOf(nodeId, context);
+  const price =
+    targetRps === undefined
+      ? motion
+      : nextPrice(motion, { predictedRps, slopeRpsPerMs, targetRps }, options);
+  const now = predictedRps / Math.max(capacityRps, 1e-9);
+  const utilisation = motion.utilisation + options.smoothing * (now - motion.utilisation);
+  keepMotion(nodeId, { ...price, utilisation }, context);
   const store = context.records(prices);
   const before = store.get(nodeId);
-  const { predictedRps, slopeRpsPerMs } = sum;
-  const inputs = { priceMs: before?.priceMs ?? 0, predictedRps, slopeRpsPerMs, targetRps };
-  const priceMs = nextPrice(inputs, options);
+  const { priceMs } = price;
   const moved =
     before === undefined ||
     Math.abs(priceMs - before.priceMs) >= options.leastMoveMs ||
     (priceMs === 0 && before.priceMs > 0) ||
     before.capacityRps !== capacityRps ||
-    Math.abs(predictedRps - before.predictedRps) > 0.05 * capacityRps;
+    Math.abs(utilisation - before.utilisation) > 0.05;
   if (!moved) return before.priceMs;
-  const event = { nodeId, priceMs, predictedRps, capacityRps };
+  const event = { nodeId, priceMs, predictedRps, capacityRps, utilisation };
   store.put(nodeId, { ...event, ...noHeader, eventMs: context.tickMs });
   context.emit(nodePrices, nodeId, event);
   return priceMs;

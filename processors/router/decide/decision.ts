@@ -43,7 +43,7 @@ export function nextDecision(
   const open = permitted.filter((node) => !node.masked);
   if (open.length === 0)
     return { decision: lastGood(permitted, before, base, version), moving: false };
-  const target = softMin(open, options.temperatureMs, options.leastFraction);
+  const target = targetFractions(judged, options);
   if (before === undefined || before.flagged || before.candidates.length === 0) {
     const reason = before === undefined ? "FIRST" : "RESTORED";
     return {
@@ -52,6 +52,12 @@ export function nextDecision(
     };
   }
   return shifted(target, policy, before, { ...base, version }, options);
+}
+
+/** What the costs ask for now, before hysteresis and steps: the soft-min over the nodes that no mask excludes. */
+export function targetFractions(judged: readonly Judged[], options: DecideOptions): Fraction[] {
+  const open = judged.filter((node) => !node.masked);
+  return softMin(open, options.temperatureMs, options.leastFraction);
 }
 
 function shifted(

@@ -42,8 +42,7 @@ export function judgeNodes(
     const invisible = prohibition === undefined ? invisibility(node, fleet.visibility) : undefined;
     const known = evidence.get(node.nodeId);
     const price = fleet.prices.get(node.nodeId);
-    const utilisation =
-      price === undefined ? 0 : price.predictedRps / Math.max(price.capacityRps, 1e-9);
+    const utilisation = price?.utilisation ?? 0;
     const rttMs = known?.node.rttMs ?? options.unknownRttMs;
     const rttSigmaMs = known?.node.rttSigmaMs ?? options.unknownRttMs / 2;
     const lossRatio = known?.node.lossRatio ?? 0;

@@ -102,7 +102,7 @@ export function loadMoved(next: Emitted<NodeLoad>, before: NodeLoad | undefined)
   );
 }
 
-/** Fractions by which clients of a cell are served: of the narrowest decided cell of its chain, else by capacity. */
+/** Fractions by which clients of a cell will be served: of the narrowest decided cell of its chain, else by capacity. */
 export function servingFractions(
   decisions: readonly (RouteDecision | undefined)[],
   nodes: readonly NodeInventory[],

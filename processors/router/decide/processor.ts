@@ -31,8 +31,9 @@ import {
 } from "../../../streams/topics.ts";
 import { canonicalPrefixes } from "../registered-prefix.ts";
 import { type DecideInput, type DecideOptions, decideOptions } from "./config.ts";
-import { nextDecision } from "./decision.ts";
+import { nextDecision, targetFractions } from "./decision.ts";
 import { evidenceOf } from "./evidence.ts";
+import { largestMove } from "./fractions.ts";
 import { type Fleet, type Judged, judgeNodes } from "./judge.ts";
 import { LoadSums, loadMoved, servingFractions } from "./loads.ts";
 
@@ -43,6 +44,8 @@ const decisions: RecordStoreSpec<RouteDecision> = recordStoreSpec(
   "decisions",
   routeDecisions.schema,
 );
+/** What costs and prices ask for, as far as it differs from the decision that stands. */
+const targets: RecordStoreSpec<RouteDecision> = recordStoreSpec("targets", routeDecisions.schema);
 const inventory: RecordStoreSpec<NodeInventory> = recordStoreSpec(
   "inventory",
   nodeInventory.schema,
@@ -91,7 +94,9 @@ export function decideProcessor(input: DecideInput = {}): Processor {
       table(nodePrices, prices),
     ],
     outputs: [routeDecisions, routeExplanations, nodeLoads],
-    stores: [estimates, decisions, inventory, policies, visibility, prices, loads],
+    stores: [estimates, decisions, targets, inventory, policies, visibility, prices, loads],
+    // Steps and loads are paced by timers, also where no sample comes to move the time.
+    idleMs: 2 * options.stepMs,
     onTimer: (key, _atMs, context) => {
       const work = workOf(context);
       if (key === loadsTimer) work.loadsDue = true;
@@ -140,8 +145,9 @@ function decideAll(context: Context, options: DecideOptions): void {
   }
   const decided = [...work.cells].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [cell, cause] of decided) decideCell(cell, cause, context, options);
-  if (decided.length > 0) scheduleAfter(loadsTimer, options.stepMs, context);
-  if (work.loadsDue) writeLoads(context, options);
+  // A price waits for the load's answer; what samples move may wait for its turn.
+  if (trigger !== undefined || work.loadsDue) writeLoads(context, options);
+  else if (decided.length > 0) scheduleAfter(loadsTimer, options.stepMs, context);
 }
 
 function fleetOf(context: Context): {
@@ -190,6 +196,7 @@ function decideCell(cell: string, trigger: string, context: Context, options: De
       const key = cellKey(cell, policy.serviceId);
       stale.delete(key);
       const judged = judgeNodes(fleet, policy, cell, evidence, options);
+      keepTarget(key, cell, policy, judged, context, options);
       const { decision, moving } = nextDecision(judged, policy, cell, store.get(key), options);
       if (moving) scheduleAfter(key, options.stepMs, context);
       if (decision === undefined) continue;
@@ -202,8 +209,29 @@ function decideCell(cell: string, trigger: string, context: Context, options: De
   // Decisions of services that are gone, or of a cell that lost its evidence.
   for (const key of stale) {
     store.delete(key);
+    context.records(targets).delete(key);
     context.remove(routeDecisions, key);
   }
+}
+
+/** Targets that moved by less are as good as the old ones. */
+const leastTargetMove = 0.001;
+
+function keepTarget(
+  key: string,
+  cell: string,
+  { serviceId, ttlSeconds }: ServicePolicy,
+  judged: readonly Judged[],
+  context: Context,
+  options: DecideOptions,
+): void {
+  const candidates = targetFractions(judged, options);
+  const store = context.records(targets);
+  const known = store.get(key);
+  if (known !== undefined && largestMove(known.candidates, candidates) < leastTargetMove) return;
+  const header = { eventId: noId, eventMs: nowOf(context), logicVersion: 0 };
+  const rest = { serviceId, cell, version: 0, flagged: false, reason: "", ttlSeconds };
+  store.put(key, { ...header, ...rest, candidates });
 }
 
 function explain(
@@ -245,7 +273,7 @@ function scheduleAfter(key: string, stepMs: number, context: Context): void {
 function writeLoads(context: Context, options: DecideOptions): void {
   const { fleet } = fleetOf(context);
   const sums = new LoadSums(fleet.nodes, options.temperatureMs);
-  const store = context.records(decisions);
+  const store = context.records(targets);
   for (const [cell, estimate] of context.records(estimates).entries()) {
     const demands =
       estimate.services.length > 0 ? estimate.services : undecidedDemand(cell, context);
