@@ -55,6 +55,8 @@ export class TaskRun {
   /** There may be records to take. */
   ready: boolean = true;
   nextTickMs: number = 0;
+  /** Dead letters that telemetry has heard of. */
+  toldDeadLetters: number = 0;
 
   constructor(task: Task) {
     this.task = task;

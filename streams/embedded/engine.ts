@@ -256,14 +256,11 @@ export class Engine {
     const drafts = [];
     const sealed: TaskRun[] = [];
     for (const run of this.#runs) {
-      const deadLetters = run.task.counts.deadLetters;
       const draft = run.seal();
       if (draft === undefined) continue;
       drafts.push(draft);
       sealed.push(run);
-      if (run.task.counts.deadLetters > deadLetters) {
-        this.#emitDeadLetters(run, run.task.counts.deadLetters);
-      }
+      this.#tellDeadLetters(run);
     }
     const queue = this.#queue;
     this.#queue = [];
@@ -323,8 +320,12 @@ export class Engine {
     this.#onFatal(fatal);
   }
 
-  #emitDeadLetters(run: TaskRun, count: number): void {
-    const { processor, slot } = run.task;
+  /** Says once a commit how many records of a task became dead letters since the last time. */
+  #tellDeadLetters(run: TaskRun): void {
+    const { processor, slot, counts } = run.task;
+    const count = counts.deadLetters - run.toldDeadLetters;
+    if (count === 0) return;
+    run.toldDeadLetters = counts.deadLetters;
     this.#emit({ kind: "task.deadLetter", processor: processor.name, slot, count });
   }
 
