@@ -243,6 +243,9 @@ export class Tap {
 
 /** A loop beats `copy` for the sizes that ids and hashes have. */
 function copyBytes(buffer: Buffer, start: number, size: number): Buffer {
+  if (size === 0) {
+    return NO_BYTES;
+  }
   const copy = Buffer.allocUnsafe(size);
   if (size > SHORT_COPY) {
     buffer.copy(copy, 0, start, start + size);
