@@ -3,123 +3,115 @@ import type { BgpAttributes } from "../../../schemas/generated/events.ts";
 import type { PackedStore } from "../../../streams/store.ts";
 import { AttributePacker } from "./packed-attributes.ts";
 
-/** Bytes of an entry of the references: count, origin, path length. */
-const referenceBytes = 10;
+/** Bytes before the packed attributes: count, origin, path length. */
+const headBytes = 10;
 
 const packer = new AttributePacker();
 const key = new Uint8Array(4);
-const reference = new Uint8Array(referenceBytes);
-const referenceView = new DataView(reference.buffer);
+let copy = new Uint8Array(4_096);
 
 /**
  * Attributes, each set once however many routes have it. Its id is a hash of its bytes; where two sets collide the
  * second takes the next free id, so an id means the same bytes for as long as anything refers to it.
  *
- * `attributes`: id -> packed attributes; `references`: id -> [routes, 4][origin, 4][path length, 2]. The counts are
- * apart, so that counting writes 10 bytes and not 100.
+ * The store: id -> `[routes, 4][origin, 4][path length, 2][packed attributes]`.
  */
 export class AttributeTable {
-  readonly #attributes: PackedStore;
-  readonly #references: PackedStore;
+  readonly #store: PackedStore;
   /** Of the set that `intern` or `load` met last. */
   originAsn: number = 0;
   pathLength: number = 0;
+  #packedEnd = 0;
 
-  constructor(attributes: PackedStore, references: PackedStore) {
-    this.#attributes = attributes;
-    this.#references = references;
+  constructor(store: PackedStore) {
+    this.#store = store;
   }
 
-  /** Id of these attributes; nothing refers to a new set until `acquire`. */
+  /** Id of these attributes. A new set is kept by `acquire`, which must come before the next `intern`. */
   intern(attributes: BgpAttributes): number {
-    const length = packer.pack(attributes);
-    let id = hashBytes(packer.bytes, length);
+    const store = this.#store;
+    const end = packer.pack(attributes, headBytes);
+    this.#packedEnd = end;
+    let id = hashBytes(packer.bytes, headBytes, end);
     for (; ; id = (id + 1) >>> 0) {
-      writeId(id);
-      if (!this.#attributes.find(key, 0, 4)) break;
-      if (equals(this.#attributes, packer.bytes, length)) {
-        if (this.load(id)) return id;
-        break;
+      if (!this.#find(id)) break;
+      if (equals(store, packer.bytes, end)) {
+        this.#readHead();
+        return id;
       }
     }
-    this.#attributes.put(key, 0, 4, packer.bytes, 0, length);
     this.originAsn = originAsn(attributes.asPath);
     this.pathLength = Math.min(asPathLength(attributes.asPath), 0xffff);
     return id;
   }
 
-  /** Reads origin and path length of a set that routes refer to; false when none does. */
+  /** Reads origin and path length of a set; false when no route refers to it. */
   load(id: number): boolean {
-    writeId(id);
-    const store = this.#references;
-    if (!store.find(key, 0, 4)) return false;
-    const at = store.valueStart;
-    this.originAsn = store.view.getUint32(at + 4, true);
-    this.pathLength = store.view.getUint16(at + 8, true);
+    if (!this.#find(id)) return false;
+    this.#readHead();
     return true;
   }
 
-  /** `count` more routes refer to the set that `intern` gave last. */
-  acquire(id: number, count: number): void {
-    const { originAsn: origin, pathLength } = this;
-    const before = this.#count(id);
-    if (count === 0) {
-      if (before === 0) this.#forget(id);
-      return;
-    }
-    referenceView.setUint32(0, before + count, true);
-    referenceView.setUint32(4, origin, true);
-    referenceView.setUint16(8, pathLength, true);
-    this.#references.put(key, 0, 4, reference, 0, referenceBytes);
+  /** `count` more routes refer to the set that `intern` gave last, whose origin and path length are given. */
+  acquire(id: number, count: number, origin: number, pathLength: number): void {
+    if (count === 0) return;
+    const store = this.#store;
+    const before = this.#find(id) ? store.view.getUint32(store.valueStart, true) : 0;
+    packer.view.setUint32(0, before + count, true);
+    packer.view.setUint32(4, origin, true);
+    packer.view.setUint16(8, pathLength, true);
+    store.put(key, 0, 4, packer.bytes, 0, this.#packedEnd);
   }
 
   /** `count` fewer routes refer to this set; without any it is forgotten. */
   release(id: number, count: number): void {
-    const store = this.#references;
-    const before = this.#count(id);
-    if (before <= count) {
-      this.#forget(id);
+    const store = this.#store;
+    if (!this.#find(id)) return;
+    const left = store.view.getUint32(store.valueStart, true) - count;
+    if (left <= 0) {
+      store.delete(key, 0, 4);
       return;
     }
-    const { bytes, valueStart } = store;
-    for (let i = 4; i < referenceBytes; i++) reference[i] = bytes[valueStart + i] as number;
-    referenceView.setUint32(0, before - count, true);
-    store.put(key, 0, 4, reference, 0, referenceBytes);
+    const size = store.valueEnd - store.valueStart;
+    if (copy.length < size) copy = new Uint8Array(2 * size);
+    copy.set(store.bytes.subarray(store.valueStart, store.valueEnd));
+    copy[0] = left;
+    copy[1] = left >>> 8;
+    copy[2] = left >>> 16;
+    copy[3] = left >>> 24;
+    store.put(key, 0, 4, copy, 0, size);
   }
 
-  /** Leaves `key` at the id and the references at its entry. */
-  #count(id: number): number {
-    writeId(id);
-    const store = this.#references;
-    return store.find(key, 0, 4) ? store.view.getUint32(store.valueStart, true) : 0;
+  #find(id: number): boolean {
+    key[0] = id >>> 24;
+    key[1] = id >>> 16;
+    key[2] = id >>> 8;
+    key[3] = id;
+    return this.#store.find(key, 0, 4);
   }
 
-  #forget(id: number): void {
-    writeId(id);
-    this.#references.delete(key, 0, 4);
-    this.#attributes.delete(key, 0, 4);
+  #readHead(): void {
+    const { view, valueStart } = this.#store;
+    this.originAsn = view.getUint32(valueStart + 4, true);
+    this.pathLength = view.getUint16(valueStart + 8, true);
   }
 }
 
-function writeId(id: number): void {
-  key[0] = id >>> 24;
-  key[1] = id >>> 16;
-  key[2] = id >>> 8;
-  key[3] = id;
-}
+/** Where the packed attributes begin in a value of the store. */
+export const packedAttributesAt: number = headBytes;
 
-function equals(store: PackedStore, bytes: Uint8Array, length: number): boolean {
+function equals(store: PackedStore, bytes: Uint8Array, end: number): boolean {
   const { bytes: known, valueStart, valueEnd } = store;
-  if (valueEnd - valueStart !== length) return false;
-  for (let i = 0; i < length; i++) if (known[valueStart + i] !== bytes[i]) return false;
+  if (valueEnd - valueStart !== end) return false;
+  for (let i = headBytes; i < end; i++) if (known[valueStart + i] !== bytes[i]) return false;
   return true;
 }
 
 /** FNV-1a over words of 4 bytes with a final mix (murmur3's): fast on the 100 bytes of a set. */
-function hashBytes(bytes: Uint8Array, length: number): number {
-  let hash = 0x811c9dc5 ^ length;
-  let at = 0;
-  for (; at + 4 <= length; at += 4) {
+function hashBytes(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5 ^ (end - start);
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
     const word =
       (bytes[at] as number) |
       ((bytes[at + 1] as number) << 8) |
@@ -128,7 +120,7 @@ function hashBytes(bytes: Uint8Array, length: number): number {
     hash = Math.imul(hash ^ word, 0x01000193);
     hash ^= hash >>> 15;
   }
-  for (; at < length; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
+  for (; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
   hash ^= hash >>> 16;
   hash = Math.imul(hash, 0x85ebca6b);
   hash ^= hash >>> 13;

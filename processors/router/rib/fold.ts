@@ -2,7 +2,7 @@ import { formatPrefixAt, type Prefix, prefixOf } from "../../../domain/prefix.ts
 import { NO_PATH_ID, PrefixListReader } from "../../../domain/prefix-list.ts";
 import type { BgpAttributes, BgpChange, BgpUpdate } from "../../../schemas/generated/events.ts";
 import { OpenCdnError } from "../../../streams/errors.ts";
-import type { Context } from "../../../streams/processor.ts";
+import type { Context, Recorded } from "../../../streams/processor.ts";
 import { type StoreSpec, storeSpec } from "../../../streams/store.ts";
 import { bgpFlaps } from "../../../streams/topics.ts";
 import { AttributeTable } from "./attribute-table.ts";
@@ -14,7 +14,6 @@ import { WithdrawalMemory } from "./withdrawal-memory.ts";
 
 export const routeStore: StoreSpec = storeSpec("routes");
 export const attributeStore: StoreSpec = storeSpec("attributes");
-export const referenceStore: StoreSpec = storeSpec("references");
 export const withdrawnStore: StoreSpec = storeSpec("withdrawn");
 export const ringStore: StoreSpec = storeSpec("ring");
 
@@ -27,10 +26,7 @@ export interface RibTables {
 }
 
 export function openTables(context: Context, options: RibOptions): RibTables {
-  const attributes = new AttributeTable(
-    context.packed(attributeStore),
-    context.packed(referenceStore),
-  );
+  const attributes = new AttributeTable(context.packed(attributeStore));
   return {
     attributes,
     routes: new RouteTable(context.packed(routeStore), attributes),
@@ -54,9 +50,8 @@ export interface Fold {
   readonly context: Context;
   readonly tables: RibTables;
   readonly options: RibOptions;
-  readonly peerName: string;
+  readonly event: Recorded<BgpUpdate>;
   readonly peer: PeerState;
-  readonly eventMs: number;
   /** Routes that cover or equal a registered prefix and were touched. */
   readonly touched: { readonly route: Prefix; readonly withdrawn: boolean }[];
 }
@@ -74,7 +69,8 @@ export function foldRoutes(fold: Fold, update: BgpUpdate): void {
 }
 
 function withdrawAll(fold: Fold, list: Uint8Array): void {
-  const { peer, eventMs } = fold;
+  const { peer } = fold;
+  const { eventMs } = fold.event;
   const { routes, attributes, memory, watch } = fold.tables;
   reader.open(list);
   while (reader.next()) {
@@ -128,9 +124,7 @@ function announceAll(fold: Fold, list: Uint8Array, given: BgpAttributes, fromDum
     if (watch.active && watch.hits(reader)) touch(fold, false);
   }
   checkList();
-  attributes.originAsn = originAsn;
-  attributes.pathLength = pathLength;
-  attributes.acquire(id, taken);
+  attributes.acquire(id, taken, originAsn, pathLength);
   routes.settle();
 }
 
@@ -152,7 +146,7 @@ function memoryKeyEnd(routes: RouteTable): number {
  */
 function returned(fold: Fold, originAsn: number, fromDump: boolean): void {
   const { memory } = fold.tables;
-  if (fold.eventMs - memory.withdrawnMs > fold.options.flapMemoryMs) return;
+  if (fold.event.eventMs - memory.withdrawnMs > fold.options.flapMemoryMs) return;
   if (memory.message !== fold.peer.message && !fromDump) {
     flap(fold, "REANNOUNCED", originAsn, memory.originAsn, memory.withdrawnMs);
   } else if (differ(memory.originAsn, originAsn)) {
@@ -173,7 +167,7 @@ function flap(
   withdrawnMs: number,
 ): void {
   const prefix = formatPrefixAt(reader.list, reader.start, reader.family, reader.length);
-  const peer = fold.peerName;
+  const peer = fold.event.key;
   fold.context.emit(bgpFlaps, `${peer}|${prefix}`, {
     peer,
     prefix,

@@ -14,13 +14,13 @@ const decoder = new TextDecoder();
  */
 export class AttributePacker {
   bytes: Uint8Array = new Uint8Array(4_096);
-  #view = new DataView(this.bytes.buffer);
+  view: DataView = new DataView(this.bytes.buffer);
   #at = 0;
 
-  /** Packs into `bytes` from 0 on and returns the length. */
-  pack(attributes: BgpAttributes): number {
+  /** Packs into `bytes` from `start` on and returns the end. */
+  pack(attributes: BgpAttributes, start: number = 0): number {
     const { multiExitDisc, localPref, aggregatorAsn } = attributes;
-    this.#at = 0;
+    this.#at = start;
     this.#field(attributes.asPath);
     this.#room(32);
     this.bytes[this.#at++] = origins.indexOf(attributes.origin);
@@ -43,7 +43,7 @@ export class AttributePacker {
   }
 
   #number(value: number): void {
-    this.#view.setUint32(this.#at, value >>> 0);
+    this.view.setUint32(this.#at, value >>> 0);
     this.#at += 4;
   }
 
@@ -78,7 +78,7 @@ export class AttributePacker {
     const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.#at + size));
     grown.set(this.bytes);
     this.bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    this.view = new DataView(grown.buffer);
   }
 }
 

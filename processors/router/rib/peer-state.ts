@@ -5,6 +5,7 @@ const flag = { up: 1, live: 2, full4: 4, full6: 8 } as const;
 
 const buffer = new Uint8Array(stateBytes);
 const view = new DataView(buffer.buffer);
+const empty = new DataView(new ArrayBuffer(stateBytes));
 
 /**
  * One peer as the rib knows it, 72 bytes in its store. Arrays have an entry for IPv4 and one for IPv6.
@@ -35,28 +36,24 @@ export class PeerState {
   /** Reads the peer with this key; false, and a fresh state, when it is new. */
   load(store: PackedStore, key: Uint8Array, start: number, end: number): boolean {
     const found = store.find(key, start, end);
-    if (found) {
-      const { bytes, valueStart } = store;
-      for (let i = 0; i < stateBytes; i++) buffer[i] = bytes[valueStart + i] as number;
-    } else {
-      buffer.fill(0);
-    }
-    const flags = view.getUint32(4, true);
-    this.number = view.getUint32(0, true);
+    const from = found ? store.view : empty;
+    const base = found ? store.valueStart : 0;
+    const flags = from.getUint32(base + 4, true);
+    this.number = from.getUint32(base, true);
     this.up = (flags & flag.up) !== 0;
     this.live = (flags & flag.live) !== 0;
     this.full[0] = (flags & flag.full4) !== 0;
     this.full[1] = (flags & flag.full6) !== 0;
-    this.message = view.getUint32(8, true);
-    this.lastMs = view.getFloat64(16, true);
-    this.writtenMs = view.getFloat64(24, true);
+    this.message = from.getUint32(base + 8, true);
+    this.lastMs = from.getFloat64(base + 16, true);
+    this.writtenMs = from.getFloat64(base + 24, true);
     for (let family = 0; family < 2; family++) {
-      const at = 32 + family * 20;
-      this.generation[family] = view.getUint32(at, true);
-      this.validFrom[family] = view.getUint32(at + 4, true);
-      this.routes[family] = view.getUint32(at + 8, true);
-      this.current[family] = view.getUint32(at + 12, true);
-      this.stale[family] = view.getUint32(at + 16, true);
+      const at = base + 32 + family * 20;
+      this.generation[family] = from.getUint32(at, true);
+      this.validFrom[family] = from.getUint32(at + 4, true);
+      this.routes[family] = from.getUint32(at + 8, true);
+      this.current[family] = from.getUint32(at + 12, true);
+      this.stale[family] = from.getUint32(at + 16, true);
     }
     return found;
   }

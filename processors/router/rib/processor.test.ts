@@ -187,7 +187,6 @@ describe("the rib", () => {
     expect(Object.fromEntries(sizes)).toMatchObject({
       routes: 1,
       attributes: 1,
-      references: 1,
     });
   });
 });

@@ -23,7 +23,6 @@ import {
   foldRoutes,
   openTables,
   type RibTables,
-  referenceStore,
   ringStore,
   routeStore,
   withdrawnStore,
@@ -71,7 +70,6 @@ export function ribProcessor(options: RibInput = {}): Processor {
       peerStore,
       routeStore,
       attributeStore,
-      referenceStore,
       withdrawnStore,
       ringStore,
       sweepStore,
@@ -102,8 +100,7 @@ function onUpdate(
   if (update.message === "UPDATE" || update.message === "RIB_ENTRY") {
     peer.up = true;
     if (update.part === 0) peer.message = (peer.message + 1) >>> 0;
-    const peerName = event.key;
-    const fold: Fold = { context, tables, options, peerName, peer, eventMs, touched: [] };
+    const fold: Fold = { context, tables, options, event, peer, touched: [] };
     foldRoutes(fold, update);
     if (fold.touched.length > 0) writeTouched(fold, scratch);
   } else {
@@ -164,6 +161,8 @@ function onState(name: string, update: BgpUpdate, scratch: Scratch, context: Con
       return;
     case "UPDATE":
     case "RIB_ENTRY":
+    case "OTHER":
+      // A kind that a newer writer knows is a sign of life, and no more.
       return;
   }
 }
@@ -202,7 +201,7 @@ function writeTouched(fold: Fold, scratch: Scratch): void {
     }
   }
   for (const [registered, exact] of spoken) {
-    writeView(fold.context, fold.tables, fold.peerName, fold.peer, registered, exact);
+    writeView(fold.context, fold.tables, fold.event.key, fold.peer, registered, exact);
   }
 }
 
