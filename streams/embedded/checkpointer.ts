@@ -34,9 +34,10 @@ export function tableSpace(topic: string, slot: number): string {
   return `table/${topic}/${slot}`;
 }
 
-const firstSliceEntries = 512;
-const minSliceEntries = 64;
+const firstSliceEntries = 1_024;
+const minSliceEntries = 512;
 const maxSliceEntries = 16_384;
+const flushEverySlices = 8;
 
 /**
  * Brings LMDB up to the log. A commit writes only to the segments; what it changed waits here and goes to LMDB for
@@ -130,12 +131,17 @@ export class Checkpointer {
   }
 
   async #runSliced(steps: Generator<void, void>): Promise<void> {
+    const { db } = this.#sources;
+    let slices = 0;
     while (!this.#step(steps)) {
-      await new Promise((resolve) => setImmediate(resolve));
+      slices += 1;
+      // Little by little, so that the fsync of a commit never queues behind a mountain of pages.
+      if (slices % flushEverySlices === 0) await db.flush();
+      else await new Promise((resolve) => setImmediate(resolve));
       // Somebody who could not wait may have brought it to its end.
       if (this.#running !== steps) return;
     }
-    await this.#sources.db.flush();
+    await db.flush();
   }
 
   *#steps(flush: boolean): Generator<void, void> {

@@ -113,8 +113,7 @@ function readRecord(bytes: Buffer | undefined): OwnerRecord | undefined {
   return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as OwnerRecord);
 }
 
-/** The recorded owner of a folder, living or not. */
-export function recordedOwner(db: StateDb): OwnerRecord | undefined {
+function recordedOwner(db: StateDb): OwnerRecord | undefined {
   db.refresh();
   return readRecord(db.fact(ownerFact));
 }
