@@ -1,11 +1,12 @@
 import { recordHeaderBytes, tombstoneLength } from "./chunk.ts";
 import { OpenCdnError } from "./errors.ts";
-import { maxKeyBytes, maxRecordBytes } from "./limits.ts";
+import { maxKeyBytes, maxRecordBytesOf } from "./limits.ts";
 
 /** Packed records of one topic and slot, in the format of chunk.ts. */
 export class Section {
   readonly topic: string;
   readonly slot: number;
+  readonly #mostBytes: number;
   count: number = 0;
   length: number = 0;
   bytes: Uint8Array;
@@ -14,6 +15,7 @@ export class Section {
   constructor(topic: string, slot: number, capacity: number = 512) {
     this.topic = topic;
     this.slot = slot;
+    this.#mostBytes = maxRecordBytesOf(topic);
     this.bytes = new Uint8Array(capacity);
     this.view = new DataView(this.bytes.buffer);
   }
@@ -29,7 +31,7 @@ export class Section {
   ): void {
     const keyLength = keyEnd - keyStart;
     const valueLength = value === undefined ? 0 : valueEnd - valueStart;
-    if (keyLength > maxKeyBytes || valueLength > maxRecordBytes) {
+    if (keyLength > maxKeyBytes || valueLength > this.#mostBytes) {
       throw new OpenCdnError(
         "OCDN_LIMIT",
         `adding a record to ${this.topic}: key of ${keyLength} or value of ${valueLength} bytes is over the limit`,

@@ -4,6 +4,10 @@
 export const maxKeyBytes: number = 1_024;
 /** Largest framed record: above it a producer splits (a BGP message) or refuses. */
 export const maxRecordBytes: number = 262_144;
+/** A dead letter carries a record of the largest size whole, with what is said about it. */
+export const maxDeadLetterBytes: number = maxRecordBytes + maxKeyBytes + 4_096;
+/** Longest message of a dead letter. */
+export const maxMessageCharacters: number = 500;
 /** Largest payload of a chunk: one chunk is read, checked and handed over as a whole. */
 export const maxChunkBytes: number = 4 * 1_048_576;
 /** Most records of a task between two commits: bounds undo, outputs and the loss of work on an abort. */
@@ -25,7 +29,12 @@ export const defaultRetentionMs: number = 7 * 86_400_000;
 export const maxStoreEntries: number = 67_108_864;
 export const maxStoreBytes: number = 2_147_483_647;
 
-if (maxRecordBytes + maxKeyBytes + 64 > maxChunkBytes) {
+/** Largest framed record of a topic. */
+export function maxRecordBytesOf(topic: string): number {
+  return topic === "dead.letters.v1" ? maxDeadLetterBytes : maxRecordBytes;
+}
+
+if (maxDeadLetterBytes + maxKeyBytes + 64 > maxChunkBytes) {
   throw new Error("limits: a chunk must hold at least one record of the largest size");
 }
 if (maxRecordsPerTurn > maxRecordsPerCommit) {

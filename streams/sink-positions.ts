@@ -1,7 +1,7 @@
 import { Backoff, pause } from "./backoff.ts";
 import { RecordBatch } from "./batch.ts";
 import { codeOf, type ErrorCode, OpenCdnError } from "./errors.ts";
-import { maxRecordBytes } from "./limits.ts";
+import { maxMessageCharacters } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { RefusedRecord } from "./sink-lane.ts";
 import { SourceWriter } from "./source-writer.ts";
@@ -9,9 +9,6 @@ import { deadLetters } from "./topics.ts";
 
 /** Slots whose offsets share one position, which has at most 256 characters: 16 offsets of 11 and commas. */
 const slotsPerGroup = 16;
-/** What a dead letter says beside the record's value. */
-const deadLetterOverheadBytes = 4_096;
-const maxMessageCharacters = 500;
 const firstRetryMs = 50;
 const longestRetryMs = 2_000;
 
@@ -136,18 +133,15 @@ export class SinkPositions {
     const writer = new SourceWriter(this.#log, group.source);
     for (const [index, record] of refused.entries()) {
       const { topic, slot, offset, key, timestampMs, code } = record;
-      const most = maxRecordBytes - deadLetterOverheadBytes;
-      const cut = record.value.length > most ? ` (cut from ${record.value.length} bytes)` : "";
       const value = {
         sourceTopic: topic,
         sourceSlot: slot,
         sourceOffset: offset,
         processor: `sink/${this.#name}`,
         code,
-        message: `${record.message.slice(0, maxMessageCharacters)}${cut}`,
+        message: record.message.slice(0, maxMessageCharacters),
         recordKey: key,
-        recordValue: record.value.subarray(0, most),
-        redriveCount: 0,
+        recordValue: record.value,
       };
       const at = offset < 0 ? `${slot}/snapshot/${index}` : `${slot}/${offset}`;
       writer.add(batch, deadLetters, topic, value, timestampMs, at);

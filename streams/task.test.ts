@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { defineSchema } from "../schemas/event-schema.ts";
+import { maxRecordBytes } from "./limits.ts";
 import { keyed, type Processor } from "./processor.ts";
 import { recordStoreSpec, storeSpec } from "./store.ts";
 import { TestDriver } from "./testing/test-driver.ts";
@@ -138,6 +139,12 @@ describe("a task", () => {
       "00000000630102",
     );
     expect(driver.outputs(counts)).toHaveLength(1);
+  });
+
+  it("keeps a record of the largest size whole in its dead letter", () => {
+    const driver = new TestDriver(counter());
+    driver.sendRaw(words, "k".repeat(1_024), Buffer.alloc(maxRecordBytes, 7), t0);
+    expect(driver.outputs(deadLetters)[0]?.value?.recordValue).toHaveLength(maxRecordBytes);
   });
 
   it("gives the same bytes after an abort as without one", () => {

@@ -15,6 +15,7 @@ import type { Input, Processor } from "./processor.ts";
 import { RecordedView } from "./recorded.ts";
 import { StreamTime } from "./stream-time.ts";
 import { TaskContext } from "./task-context.ts";
+import { TaskDeadLetters } from "./task-dead-letters.ts";
 import { TaskEmitter } from "./task-emitter.ts";
 import { type TaskInput, taskInputs } from "./task-inputs.ts";
 import { TaskStores, timerStore, timeStore } from "./task-stores.ts";
@@ -55,6 +56,7 @@ export class Task {
   readonly #identity: Identity;
   readonly #emitter: TaskEmitter;
   readonly #context: TaskContext;
+  readonly #deadLetters: TaskDeadLetters;
   readonly #event = new RecordedView();
   readonly #journal = new JournalWriter();
   readonly #trace = new InputTrace();
@@ -91,6 +93,7 @@ export class Task {
       identity: this.#identity,
       schemas,
     });
+    this.#deadLetters = new TaskDeadLetters(processor.name, slot, this.#emitter);
     this.#context = new TaskContext({
       slot,
       slots,
@@ -280,7 +283,7 @@ export class Task {
     if (cursor.valueStart >= 0) {
       value = decode(input.decoder, cursor);
       if (isFailure(value)) {
-        this.#deadLetter(input, cursor, "OCDN_UNDECODABLE", `${value.code}: ${value.message}`);
+        this.#deadLetter(cursor, "OCDN_UNDECODABLE", `${value.code}: ${value.message}`);
         return;
       }
       eventMs = this.#time.clamp((value as { eventMs: number }).eventMs, cursor.timestampMs);
@@ -298,7 +301,7 @@ export class Task {
     event.at(cursor.buffer, cursor.keyStart, cursor.keyEnd);
     const failure = this.#handle(index, input.input, event, cursor);
     if (failure !== undefined) {
-      this.#deadLetter(input, cursor, codeOf(failure), messageOf(failure));
+      this.#deadLetter(cursor, codeOf(failure), messageOf(failure));
     }
   }
 
@@ -374,50 +377,19 @@ export class Task {
         this.#emitter.batch.rollback();
         if (attempt === 0) continue;
         cause();
-        this.#emitDeadLetter(
-          { topic: "", slot: this.slot, offset: 0, key: Buffer.alloc(0), value: Buffer.alloc(0) },
-          codeOf(error),
-          `${what()}: ${messageOf(error)}`,
-        );
+        this.counts.deadLetters += 1;
+        const message = `${what()}: ${messageOf(error)}`;
+        this.#deadLetters.unit(codeOf(error), message, this.#context.latestMs);
         return;
       }
     }
   }
 
-  #deadLetter(input: TaskInput, cursor: RecordCursor, code: ErrorCode, message: string): void {
+  #deadLetter(cursor: RecordCursor, code: ErrorCode, message: string): void {
     const name = `${cursor.topic}/${cursor.slot}/dead`;
     this.#cause(causeKinds.tombstone, name, cursor.offset, 0, cursor.timestampMs);
-    const { buffer } = cursor;
-    const value =
-      cursor.valueStart < 0 ? Buffer.alloc(0) : buffer.subarray(cursor.valueStart, cursor.valueEnd);
-    const key = buffer.subarray(cursor.keyStart, cursor.keyEnd);
-    const { slot, offset } = cursor;
-    this.#emitDeadLetter({ topic: input.topic.name, slot, offset, key, value }, code, message);
-  }
-
-  #emitDeadLetter(
-    source: { topic: string; slot: number; offset: number; key: Buffer; value: Buffer },
-    code: ErrorCode,
-    message: string,
-  ): void {
     this.counts.deadLetters += 1;
-    const eventMs = this.#context.latestMs;
-    this.#emitter.emit(
-      deadLetters,
-      source.topic === "" ? this.processor.name : source.topic,
-      {
-        sourceTopic: source.topic,
-        sourceSlot: source.slot,
-        sourceOffset: source.offset,
-        processor: this.processor.name,
-        code,
-        message: message.slice(0, 500),
-        recordKey: source.key,
-        recordValue: source.value,
-        redriveCount: 0,
-      },
-      eventMs,
-    );
+    this.#deadLetters.record(cursor, code, message, this.#context.latestMs);
   }
 }
 

@@ -277,13 +277,11 @@ export interface DeadLetter {
   readonly recordKey: Uint8Array;
   /** Raw value. */
   readonly recordValue: Uint8Array;
-  /** How often it was redriven before. */
-  readonly redriveCount: number;
 }
 
 /** opencdn.DeadLetter */
 export const deadLetterSchema: EventSchema<DeadLetter> = defineSchema<DeadLetter>(
-  '{"type":"record","name":"DeadLetter","namespace":"opencdn","doc":"A record that could not be processed. Topic dead.letters.v1, key source topic.","fields":[{"name":"eventId","type":{"type":"fixed","name":"EventId","size":16},"doc":"16 bytes that do not depend on the engine: hash of log, processor, slot, cause and emission index."},{"name":"eventMs","type":"long","doc":"Event time, milliseconds since the epoch."},{"name":"logicVersion","type":"int","doc":"Version of the logic that produced this record; 0 for sources."},{"name":"sourceTopic","type":"string","doc":"Topic."},{"name":"sourceSlot","type":"int","doc":"Slot."},{"name":"sourceOffset","type":"long","doc":"Offset."},{"name":"processor","type":"string","doc":"Who refused it."},{"name":"code","type":"string","doc":"OCDN error code."},{"name":"message","type":"string","doc":"Why."},{"name":"recordKey","type":"bytes","doc":"Raw key."},{"name":"recordValue","type":"bytes","doc":"Raw value."},{"name":"redriveCount","type":"int","doc":"How often it was redriven before."}]}',
+  '{"type":"record","name":"DeadLetter","namespace":"opencdn","doc":"A record that could not be processed. Topic dead.letters.v1, key source topic.","fields":[{"name":"eventId","type":{"type":"fixed","name":"EventId","size":16},"doc":"16 bytes that do not depend on the engine: hash of log, processor, slot, cause and emission index."},{"name":"eventMs","type":"long","doc":"Event time, milliseconds since the epoch."},{"name":"logicVersion","type":"int","doc":"Version of the logic that produced this record; 0 for sources."},{"name":"sourceTopic","type":"string","doc":"Topic."},{"name":"sourceSlot","type":"int","doc":"Slot."},{"name":"sourceOffset","type":"long","doc":"Offset."},{"name":"processor","type":"string","doc":"Who refused it."},{"name":"code","type":"string","doc":"OCDN error code."},{"name":"message","type":"string","doc":"Why."},{"name":"recordKey","type":"bytes","doc":"Raw key."},{"name":"recordValue","type":"bytes","doc":"Raw value."}]}',
 );
 
 export type EdgeAction =

@@ -1,6 +1,6 @@
 import { Section } from "../batch.ts";
 import { type Chunk, countPackedRecords } from "../chunk.ts";
-import { maxChunkBytes, maxKeyBytes, maxRecordBytes } from "../limits.ts";
+import { maxChunkBytes, maxKeyBytes, maxRecordBytesOf } from "../limits.ts";
 import type { Position } from "../log.ts";
 import type { TopicKind } from "../topic.ts";
 import type { FieldReader, FieldWriter } from "./frame-fields.ts";
@@ -70,7 +70,6 @@ export interface Vocabulary {
   readonly slots: number;
 }
 
-const recordLimits = { maxKeyBytes, maxRecordBytes } as const;
 /** Topic, slot, base offset, count, time and length before the records of a chunk. */
 export const chunkHeadBytes: number = 2 + 2 + 8 + 4 + 8 + 4;
 const positionBytes = 2 + 2 + 8;
@@ -88,11 +87,18 @@ export function readSlot(reader: FieldReader, { slots }: Vocabulary): number {
   return slot;
 }
 
-function readRecords(reader: FieldReader, count: number, length: number, most: number): Buffer {
+function readRecords(
+  reader: FieldReader,
+  topic: string,
+  count: number,
+  length: number,
+  most: number,
+): Buffer {
   if (length > most) reader.fail(`records of ${length} bytes are over ${most}`);
   const bytes = reader.bytes(length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (countPackedRecords(view, 0, bytes.length, recordLimits) !== count) {
+  const limits = { maxKeyBytes, maxRecordBytes: maxRecordBytesOf(topic) };
+  if (countPackedRecords(view, 0, bytes.length, limits) !== count) {
     reader.fail(`the bytes are not ${count} packed records`);
   }
   return bytes;
@@ -104,7 +110,7 @@ export function readSection(reader: FieldReader, vocabulary: Vocabulary): Sectio
   section.count = reader.u32();
   section.length = reader.u32();
   if (section.count === 0) reader.fail("a section is empty");
-  const bytes = readRecords(reader, section.count, section.length, maxFrameBytes);
+  const bytes = readRecords(reader, section.topic, section.count, section.length, maxFrameBytes);
   section.bytes = bytes;
   section.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return section;
@@ -117,7 +123,7 @@ export function readChunk(reader: FieldReader, vocabulary: Vocabulary): Chunk {
   const baseOffset = reader.whole();
   const count = reader.u32();
   const timestampMs = reader.whole();
-  const buffer = readRecords(reader, count, reader.u32(), maxChunkBytes);
+  const buffer = readRecords(reader, topic, count, reader.u32(), maxChunkBytes);
   const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
   return {
     topic,
