@@ -1,6 +1,7 @@
 import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
 import { type Address, addressBytes } from "./address.ts";
 import type { Block } from "./block.ts";
+import { HMAC_BYTES, type HmacKey, hmacKey, hmacSha256 } from "./hmac-sha256.ts";
 import { contains, maxPrefixLength } from "./prefix.ts";
 
 /** A key that signs tokens from `notBeforeMs` on and verifies them until `notAfterMs`. */
@@ -96,7 +97,7 @@ export function signingKey(keys: readonly TokenKey[], nowMs: number): TokenKey |
 }
 
 /** Where a token is put together; signing never calls back, so one is enough. */
-const scratch = Buffer.alloc(FIXED_BYTES + 3 * (1 + MAX_TOKEN_NAME) + 16 + TAG_BYTES);
+const scratch = Buffer.alloc(FIXED_BYTES + 3 * (1 + MAX_TOKEN_NAME) + 16 + HMAC_BYTES);
 
 /**
  * Makes a token, base64url, good for `lifetimeMs` from now (whole seconds, rounded up). Throws a
@@ -127,9 +128,20 @@ export function signToken(
   scratch[at++] = block.length;
   const prefixBytes = (block.length + 7) >> 3;
   for (let byte = 0; byte < prefixBytes; byte++) scratch[at++] = block.bytes[byte] ?? 0;
-  const tag = tagOf(key, scratch.subarray(0, at));
-  for (let byte = 0; byte < TAG_BYTES; byte++) scratch[at++] = tag[byte] ?? 0;
-  return scratch.toString("base64url", 0, at);
+  hmacSha256(preparedKey(key.secret), scratch, 0, at, scratch, at);
+  return scratch.toString("base64url", 0, at + TAG_BYTES);
+}
+
+const preparedKeys = new WeakMap<KeyObject, HmacKey>();
+
+/** The key as signing needs it, once for each. */
+function preparedKey(secret: KeyObject): HmacKey {
+  let prepared = preparedKeys.get(secret);
+  if (prepared === undefined) {
+    prepared = hmacKey(secret.export());
+    preparedKeys.set(secret, prepared);
+  }
+  return prepared;
 }
 
 /** Writes length and characters to the scratch and gives the end; refuses what `isTokenName` refuses. */
