@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { z } from "zod";
 import { parsePrefix } from "../domain/prefix.ts";
+import { readConfig } from "../gateways/site/read-config.ts";
 import type { NodeInventory, ServicePolicy } from "../schemas/generated/events.ts";
 import { messageOf, OpenCdnError } from "../streams/errors.ts";
 import type { Emitted } from "../streams/processor.ts";
@@ -61,7 +62,7 @@ export interface Fleet {
   readonly services: ReadonlyMap<string, Emitted<ServicePolicy>>;
 }
 
-/** Reads a fleet file. Throws OCDN_BAD_INPUT with the file, the place in it and the reason. */
+/** Reads a fleet file. Throws OCDN_BAD_INPUT where it is no YAML, OCDN_CONFIG with the place of what is not valid. */
 export async function readFleet(file: string): Promise<Fleet> {
   let text: string;
   try {
@@ -76,7 +77,7 @@ export async function readFleet(file: string): Promise<Fleet> {
   return parseFleet(text, file);
 }
 
-/** The fleet in a YAML text; `file` is for messages only. */
+/** The fleet in a YAML text; `file` is for messages only. Throws OCDN_CONFIG naming the place. */
 export function parseFleet(text: string, file: string): Fleet {
   let raw: unknown;
   try {
@@ -86,16 +87,7 @@ export function parseFleet(text: string, file: string): Fleet {
       cause: error,
     });
   }
-  const checked = fleetSchema.safeParse(raw);
-  if (!checked.success) {
-    const issue = checked.error.issues[0];
-    const place = issue === undefined || issue.path.length === 0 ? "the top" : issue.path.join(".");
-    throw new OpenCdnError(
-      "OCDN_BAD_INPUT",
-      `reading the fleet ${file}: at ${place}: ${issue?.message ?? "not valid"}`,
-    );
-  }
-  const { nodes, services } = checked.data;
+  const { nodes, services } = readConfig(fleetSchema, raw, `the fleet ${file}`);
   for (const [service, policy] of Object.entries(services)) {
     const named = [
       ...policy.permittedNodes,

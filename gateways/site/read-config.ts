@@ -38,6 +38,7 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
     if (step === undefined) break;
     if (at instanceof z.ZodObject) at = at.shape[String(step)];
     else if (at instanceof z.ZodArray) at = at.element;
+    else if (at instanceof z.ZodRecord) at = at.valueType;
     else return [];
   }
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
