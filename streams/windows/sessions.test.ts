@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sessions } from "./sessions.ts";
 import { Summary } from "./summary.ts";
-import { type ClosedCopy, type Measured, WindowDriver } from "./window-driver.ts";
+import { type ClosedCopy, type Measured, WindowDriver } from "./testing/window-driver.ts";
 
 const summary = new Summary({ min: true, max: true });
 const gapMs = 100;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hopping, Sliding, sliding } from "./sliding.ts";
 import { Summary } from "./summary.ts";
-import { type ClosedCopy, copyOf, type Measured, WindowDriver } from "./window-driver.ts";
+import { type ClosedCopy, copyOf, type Measured, WindowDriver } from "./testing/window-driver.ts";
 
 const summary = new Summary({ min: true, max: true });
 const farMs = 100_000_000;

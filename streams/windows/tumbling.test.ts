@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Summary } from "./summary.ts";
+import { type ClosedCopy, type Measured, WindowDriver } from "./testing/window-driver.ts";
 import { tumbling } from "./tumbling.ts";
-import { type ClosedCopy, type Measured, WindowDriver } from "./window-driver.ts";
 
 const summary = new Summary({ min: true, max: true });
 const sizeMs = 60_000;

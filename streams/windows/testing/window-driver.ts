@@ -1,10 +1,10 @@
-import { defineSchema } from "../../schemas/event-schema.ts";
-import { RecordCursor } from "../chunk.ts";
-import { type Context, keyed } from "../processor.ts";
-import type { StoreSpec } from "../store.ts";
-import { chunkOf, TestDriver } from "../testing/test-driver.ts";
-import type { Topic } from "../topic.ts";
-import type { LateRecord, Window, WindowOptions } from "./window.ts";
+import { defineSchema } from "../../../schemas/event-schema.ts";
+import { RecordCursor } from "../../chunk.ts";
+import { type Context, keyed } from "../../processor.ts";
+import type { StoreSpec } from "../../store.ts";
+import { chunkOf, TestDriver } from "../../testing/test-driver.ts";
+import type { Topic } from "../../topic.ts";
+import type { LateRecord, Window, WindowOptions } from "../window.ts";
 
 interface Measure {
   readonly eventId: Uint8Array;
