@@ -1,12 +1,12 @@
 import type { Logger } from "pino";
 import { z } from "zod";
-import { isMain, type Running, runAsProcess } from "../gateways/site/process-shell.ts";
-import { readConfig } from "../gateways/site/read-config.ts";
 import { EmbeddedLog } from "../streams/embedded/embedded-log.ts";
 import { Engine } from "../streams/embedded/engine.ts";
 import { ownerSocketPath } from "../streams/embedded/owner.ts";
 import { serveLog } from "../streams/embedded/server.ts";
 import { defaultRetentionMs, defaultSlots, maxSlots } from "../streams/limits.ts";
+import { isMain, type Running, runAsProcess } from "../streams/process-shell.ts";
+import { readConfig } from "../streams/read-config.ts";
 import type { TelemetryEvent } from "../streams/telemetry.ts";
 import { tableNames } from "../streams/topics.ts";
 import { type TopologyInput, type TopologyOptions, topology, topologySchema } from "./topology.ts";

@@ -2,10 +2,10 @@ import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { z } from "zod";
 import { parsePrefix } from "../domain/prefix.ts";
-import { readConfig } from "../gateways/site/read-config.ts";
 import type { NodeInventory, ServicePolicy } from "../schemas/generated/events.ts";
 import { messageOf, OpenCdnError } from "../streams/errors.ts";
 import type { Emitted } from "../streams/processor.ts";
+import { readConfig } from "../streams/read-config.ts";
 
 /** Largest fleet file; a node takes about 500 bytes, so this is some thousands of nodes. */
 const maxFleetBytes = 4 * 1_048_576;

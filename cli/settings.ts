@@ -4,9 +4,9 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { z } from "zod";
-import { readConfig } from "../gateways/site/read-config.ts";
 import { messageOf, OpenCdnError } from "../streams/errors.ts";
 import { maxSlots } from "../streams/limits.ts";
+import { readConfig } from "../streams/read-config.ts";
 import { type TopologyInput, type TopologyOptions, topologySchema } from "./topology.ts";
 
 const maxFileBytes = 1_048_576;

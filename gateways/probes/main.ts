@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
 import { connectLog } from "../../streams/embedded/client.ts";
 import { codeOf, messageOf } from "../../streams/errors.ts";
-import { LogLink } from "../site/log-link.ts";
-import { isMain, type Running, runAsProcess } from "../site/process-shell.ts";
-import { readConfig } from "../site/read-config.ts";
+import { LogLink } from "../../streams/log-link.ts";
+import { isMain, type Running, runAsProcess } from "../../streams/process-shell.ts";
+import { readConfig } from "../../streams/read-config.ts";
 import { type VantageInput, vantageSchema } from "./config.ts";
 import { Vantage } from "./vantage.ts";
 

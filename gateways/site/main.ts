@@ -1,6 +1,6 @@
+import { isMain } from "../../streams/process-shell.ts";
 import { geoSchema, installedGeoFolder } from "./config.ts";
 import { prepareGeo } from "./geo-loader.ts";
-import { isMain } from "./process-shell.ts";
 
 /**
  * Compiles the default geo and AS databases into the package's cache, so that the first start need

@@ -5,8 +5,8 @@ import { verifyToken } from "../../domain/token.ts";
 import { type EdgeInput, edgeSchema } from "../../gateways/edge/config.ts";
 import { EdgeGateway } from "../../gateways/edge/gateway.ts";
 import { parameterOf, tokenParameter } from "../../gateways/edge/request-target.ts";
-import { LogLink } from "../../gateways/site/log-link.ts";
 import { connectLog } from "../../streams/embedded/client.ts";
+import { LogLink } from "../../streams/log-link.ts";
 import {
   cellRequests,
   edgeEvents,

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { type Logger, pino } from "pino";
-import { codeOf, messageOf, OpenCdnError } from "../../streams/errors.ts";
+import { codeOf, messageOf, OpenCdnError } from "./errors.ts";
 
 /** A gateway, node or vantage process that runs. */
 export interface Running {

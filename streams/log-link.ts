@@ -1,5 +1,5 @@
-import { Backoff, pause } from "../../streams/backoff.ts";
-import type { Log } from "../../streams/log.ts";
+import { Backoff, pause } from "./backoff.ts";
+import type { Log } from "./log.ts";
 
 const firstRetryMs = 50;
 const longestRetryMs = 1_000;

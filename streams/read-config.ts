@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { OpenCdnError } from "../../streams/errors.ts";
-import { nearestName } from "../../streams/topics.ts";
+import { OpenCdnError } from "./errors.ts";
+import { nearestName } from "./topics.ts";
 
 /**
  * Checks a configuration that was read from a file or made by a caller. Throws OCDN_CONFIG of one sentence that
