@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Alert } from "../../schemas/generated/events.ts";
 import { TestDriver } from "../../streams/testing/test-driver.ts";
@@ -179,5 +180,67 @@ describe("the anomaly processor", () => {
     expect(said(driver)).toEqual([["reconnect-ratio", "FIRING", 0]]);
     driver.remove(nodeInventory, "SAO", { timestampMs: startMs + 5_000 });
     expect(said(driver)).toEqual([["reconnect-ratio", "RESOLVED", 5_000]]);
+  });
+});
+
+describe("the anomaly processor on random events", () => {
+  const steps = fc.array(
+    fc.record({
+      what: fc.constantFrom("metrics", "flap", "sample", "tick"),
+      gapMs: fc.integer({ min: 0, max: 12_000 }),
+      many: fc.integer({ min: 1, max: 12 }),
+      bad: fc.boolean(),
+    }),
+    { maxLength: 80 },
+  );
+
+  /** Short windows, so that random events reach every rule. */
+  const quickRules = {
+    cpuWindowSamples: 10,
+    cpuMinSamples: 1,
+    cpuResolveSamples: 1,
+    silenceMs: 15_000,
+  };
+
+  it("never fires twice, and never resolves what does not fire", () => {
+    const firings = new Map<string, number>();
+    fc.assert(
+      fc.property(steps, (sent) => {
+        const driver = new TestDriver(anomalyProcessor(quickRules));
+        node(driver, "TYO", "JP");
+        let atMs = 0;
+        for (const { what, gapMs, many, bad } of sent) {
+          atMs += gapMs;
+          if (what === "metrics") {
+            const cpuRatio = bad ? 0.95 : 0.3;
+            metrics(driver, atMs, { cpuRatio, connects: 20, reconnects: bad ? many : 0 });
+          } else if (what === "flap") {
+            for (let i = 0; i < many; i++) flap(driver, atMs);
+          } else if (what === "sample") {
+            for (let i = 0; i < many; i++) sample(driver, "BR", atMs, bad ? 900 : 20);
+          } else {
+            driver.tick(startMs + atMs);
+          }
+        }
+        const open = new Set<string>();
+        for (const { key, value } of driver.outputs(alerts)) {
+          expect(open.has(key)).toBe(value?.state === "RESOLVED");
+          if (value?.state === "FIRING") {
+            open.add(key);
+            firings.set(value.rule, (firings.get(value.rule) ?? 0) + 1);
+          } else {
+            open.delete(key);
+          }
+        }
+      }),
+      { seed: 7, numRuns: 60 },
+    );
+    expect([...firings.keys()].sort()).toEqual([
+      "bgp-flaps",
+      "cross-border-delay",
+      "metric-silence",
+      "node-cpu",
+      "reconnect-ratio",
+    ]);
   });
 });
