@@ -136,9 +136,9 @@ export class EmbeddedLog {
     const paths = prepareFolder(folder);
     const sync = options.sync ?? true;
     const db = new StateDb(paths.state, sync);
-    if (paths.created && sync) syncNames(folder, paths.state);
     let ownership: Ownership | undefined;
     try {
+      if (paths.created && sync) syncNames(folder, paths.state);
       ownership = await Ownership.claim(db, folder, world.ownerIsAlive ?? ownerIsAlive);
       const parts = restoreLog({
         folder,

@@ -14,7 +14,7 @@ import {
 
 const mounts: string[] = [];
 afterAll(() => {
-  for (const folder of mounts) execFileSync("umount", [folder]);
+  for (const folder of mounts) execFileSync("umount", ["--lazy", folder]);
   removeFolders();
 });
 
