@@ -1,5 +1,14 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { causeKinds, eventIdBytes, hex16, Identity, keyText, sourceEventId } from "./identity.ts";
+import {
+  causeKinds,
+  eventIdBytes,
+  hex16,
+  Identity,
+  keyText,
+  sourceEventId,
+  writeAscii,
+} from "./identity.ts";
 
 function id(identity: Identity): string {
   const target = new Uint8Array(eventIdBytes);
@@ -68,5 +77,32 @@ describe("identity", () => {
       const bytes = Buffer.from(key);
       expect(keyText(bytes, 0, bytes.length)).toBe(key);
     }
+  });
+
+  it("writes ASCII that fits as UTF-8 does, and says so of everything else", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string(), fc.string({ unit: "binary" })),
+        fc.nat({ max: 20 }),
+        (text, size) => {
+          const target = new Uint8Array(size);
+          const expected = Buffer.from(text);
+          const length = writeAscii(text, target);
+          const fits = expected.length === text.length && text.length <= size;
+          expect(length).toBe(fits ? text.length : -1);
+          if (fits) expect(Buffer.from(target.subarray(0, length)).equals(expected)).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it("derives the same ids from a text however it is read", () => {
+    expect(hex16(sourceEventId("log", "edge/1", "12345"))).toBe("80357256222ba7e24b20856aa55e5bed");
+    expect(hex16(sourceEventId("log", "edge/1", "São Paulo"))).toBe(
+      "c0145c978c573f3a33f8c98916cb3ed2",
+    );
+    expect(hex16(sourceEventId("log", "edge/1", "p".repeat(80)))).toBe(
+      "931da162dfbfc8e50d39ed9a30626d1d",
+    );
   });
 });

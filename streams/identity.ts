@@ -100,9 +100,30 @@ export class Identity {
   }
 }
 
+const shortText = new Uint8Array(64);
+const shortTextView = new DataView(shortText.buffer);
+
+/** Hash of the UTF-8 of a text; a short one of ASCII, as positions are, without an allocation. */
 function hashText(value: string, out: Int32Array): void {
+  const length = writeAscii(value, shortText);
+  if (length >= 0) {
+    hashRange(shortTextView, 0, length, 0, out);
+    return;
+  }
   const bytes = text.encode(value);
   hashRange(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length, 0, out);
+}
+
+/** Writes a text of ASCII that fits and gives its length; -1 for any other, whose bytes are then not to be used. */
+export function writeAscii(value: string, target: Uint8Array): number {
+  const { length } = value;
+  if (length > target.length) return -1;
+  for (let at = 0; at < length; at++) {
+    const code = value.charCodeAt(at);
+    if (code > 0x7f) return -1;
+    target[at] = code;
+  }
+  return length;
 }
 
 function writeLanes(lanes: Int32Array, view: DataView, at: number): void {

@@ -3,12 +3,14 @@ import type { EventSchema } from "../schemas/event-schema.ts";
 import type { RecordBatch } from "./batch.ts";
 import { OpenCdnError } from "./errors.ts";
 import { EventEncoder } from "./event-encoder.ts";
-import { causeKinds, eventIdBytes, frameHeaderBytes, Identity } from "./identity.ts";
+import { causeKinds, eventIdBytes, frameHeaderBytes, Identity, writeAscii } from "./identity.ts";
 import { maxKeyBytes } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { Emitted } from "./processor.ts";
 import { slotOfKey, type Topic } from "./topic.ts";
 
+/** Up to this many characters a loop is faster than a call into the runtime. */
+const shortKey = 48;
 /** Logic version of records that no processor made. */
 const sourceLogicVersion = 0;
 
@@ -88,6 +90,10 @@ export class SourceWriter {
   }
 
   #writeKey(topic: string, key: string): number {
+    if (key.length <= shortKey) {
+      const length = writeAscii(key, this.#key);
+      if (length >= 0) return length;
+    }
     const end =
       key.length > maxKeyBytes ? Number.POSITIVE_INFINITY : this.#key.write(key, 0, "utf8");
     if (end > maxKeyBytes) {
