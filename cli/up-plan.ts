@@ -2,6 +2,7 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { edgeSchema, nodeSchema } from "../gateways/edge/config.ts";
 import { vantageSchema } from "../gateways/probes/config.ts";
+import { sinksSchema } from "../sinks/config.ts";
 import { messageOf, OpenCdnError } from "../streams/errors.ts";
 import { readConfig } from "../streams/read-config.ts";
 import { engineSchema } from "./engine-main.ts";
@@ -22,6 +23,10 @@ export interface Ports {
   readonly metrics: number;
   readonly nodes: ReadonlyMap<string, number>;
 }
+
+/** Of the default databases; other databases want other words. */
+export const geoAttribution =
+  "IP geolocation by DB-IP (https://db-ip.com) and AS numbers by RouteViews and DB-IP, CC BY 4.0";
 
 /** Where the vantage processes of one machine stand; in the demonstration their places are modelled. */
 const vantages = [
@@ -113,6 +118,13 @@ export function planProcesses(settings: Settings, fleet: Fleet, ports: Ports): P
   };
   readConfig(engineSchema, engine, "the engine");
   readConfig(edgeSchema, edge, "the access gateway");
+  const sinks = {
+    folder: at.log,
+    metricsPort: ports.metrics,
+    attribution: geoAttribution,
+    ...settings.sinks,
+  };
+  readConfig(sinksSchema, sinks, "the sinks");
   const edgeUrl = `http://127.0.0.1:${ports.edge}`;
   const adminUrl = `http://127.0.0.1:${ports.admin}/_opencdn/health`;
   return [
@@ -148,7 +160,7 @@ export function planProcesses(settings: Settings, fleet: Fleet, ports: Ports): P
       name: "sinks",
       role: "sinks",
       module: path.join(dist, "sinks/main.js"),
-      config: { folder: at.log, metricsPort: ports.metrics, ...settings.sinks },
+      config: sinks,
     },
   ];
 }

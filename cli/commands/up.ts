@@ -14,6 +14,7 @@ import { note, print, printTable } from "../output.ts";
 import { packageFolder, places, type Settings } from "../settings.ts";
 import {
   choosePorts,
+  geoAttribution,
   type PlannedProcess,
   type Ports,
   planProcesses,
@@ -233,9 +234,7 @@ class System {
     print(`  curl -s http://127.0.0.1:${ports.metrics}/metrics         # Prometheus`);
     print();
     print(`Data lies in ${data}. Stop with Ctrl-C; the next start goes on where it stopped.`);
-    print(
-      "IP geolocation by DB-IP (https://db-ip.com) and AS numbers by RouteViews and DB-IP, CC BY 4.0. Distances of the demonstration are modelled.",
-    );
+    print(`${geoAttribution}. Distances of the demonstration are modelled.`);
   }
 
   async #stop(): Promise<void> {
