@@ -80,6 +80,9 @@ function tell(event: TelemetryEvent, logger: Logger): void {
     case "engine.commitFailed":
       logger.error({ code: event.code }, `committing: ${event.message}; trying again`);
       return;
+    case "engine.checkpointFailed":
+      logger.error({ code: event.code }, `writing a checkpoint: ${event.message}`);
+      return;
     case "engine.fatal":
       logger.fatal({ code: event.code }, event.message);
       return;

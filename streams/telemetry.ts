@@ -18,6 +18,7 @@ export type TelemetryEvent =
       readonly tookMs: number;
     }
   | { readonly kind: "engine.commitFailed"; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: "engine.checkpointFailed"; readonly code: ErrorCode; readonly message: string }
   | { readonly kind: "engine.fatal"; readonly code: ErrorCode; readonly message: string }
   | {
       readonly kind: "task.deadLetter";

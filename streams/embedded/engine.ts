@@ -57,6 +57,7 @@ export class Engine {
   #caughtUp = false;
   #closing = false;
   #fatal: OpenCdnError | undefined;
+  #toldCheckpoint: OpenCdnError | undefined;
   #turn = 0;
   #ticker: NodeJS.Timeout | undefined;
   #retainer: NodeJS.Timeout | undefined;
@@ -279,6 +280,7 @@ export class Engine {
             appends: queue.length,
             tookMs,
           });
+          this.#tellCheckpoint();
           this.#durable(result, sealed, queue);
         },
         (error: unknown) => {
@@ -318,6 +320,15 @@ export class Engine {
     this.#fatal = fatal;
     this.#emit({ kind: "engine.fatal", code, message });
     this.#onFatal(fatal);
+  }
+
+  /** Commits go on when a checkpoint in the background fails; each failure is told once. */
+  #tellCheckpoint(): void {
+    const error = this.log.checkpointError;
+    if (error === this.#toldCheckpoint) return;
+    this.#toldCheckpoint = error;
+    if (error === undefined) return;
+    this.#emit({ kind: "engine.checkpointFailed", code: error.code, message: error.message });
   }
 
   /** Says once a commit how many records of a task became dead letters since the last time. */
