@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { openMrtSource } from "../gateways/bgp/mrt-source.ts";
@@ -65,6 +65,7 @@ async function startBare(location: string): Promise<() => Promise<void>> {
 
 /** Reads MRT files into a log of its own, over and over: what `ingest mrt` does to a machine. */
 function startIngest(files: readonly string[]): () => Promise<void> {
+  for (const thread of readdirSync("/proc/self/task")) setPriority(Number(thread), 10);
   const stop = new AbortController();
   facts["records"] = 0;
   const done = (async () => {

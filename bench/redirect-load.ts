@@ -48,9 +48,10 @@ export class Load {
     const { connections, seconds, rate } = this.#options;
     const lines = await Promise.all(Array.from({ length: connections }, () => this.#open()));
     const startedMs = performance.now();
-    this.#stayAwake();
-    if (rate === undefined) for (const line of lines) this.#send(line, 0);
-    else {
+    if (rate === undefined) {
+      this.#stayAwake();
+      for (const line of lines) this.#send(line, 0);
+    } else {
       this.#idle.push(...lines);
       this.#follow(rate, startedMs);
     }
@@ -86,7 +87,7 @@ export class Load {
         if (line === undefined) this.#waiting.push(dueMs);
         else this.#send(line, dueMs);
       }
-      setImmediate(step);
+      setTimeout(step, 1);
     };
     step();
   }

@@ -32,9 +32,14 @@ const childFile = join(fileURLToPath(new URL(".", import.meta.url)), "redirect-c
 /** A process of the bench. */
 class Child {
   readonly #process: ChildProcess;
+  readonly #ended: Promise<never>;
 
   private constructor(process: ChildProcess) {
     this.#process = process;
+    this.#ended = once(process, "exit").then(([code]) => {
+      throw new Error(`a process of the bench ended with ${code}`);
+    });
+    this.#ended.catch(() => undefined);
   }
 
   static async start(role: ChildRole): Promise<{ child: Child; facts: ChildReport["facts"] }> {
@@ -56,10 +61,9 @@ class Child {
   }
 
   async #next(): Promise<ChildReport> {
-    const ended = once(this.#process, "exit").then(([code]) => {
-      throw new Error(`a process of the bench ended with ${code}`);
-    });
-    const [report] = (await Promise.race([once(this.#process, "message"), ended])) as [ChildReport];
+    const [report] = (await Promise.race([once(this.#process, "message"), this.#ended])) as [
+      ChildReport,
+    ];
     return report;
   }
 }

@@ -1,5 +1,11 @@
 import type { Socket } from "node:net";
-import { type Address, parseAddress } from "../../domain/address.ts";
+import {
+  type Address,
+  type AddressFamily,
+  addressBytes,
+  parseAddress,
+  parseAddressInto,
+} from "../../domain/address.ts";
 import { contains } from "../../domain/prefix.ts";
 import { type ClientAddressOptions, clientAddress } from "../site/client-address.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -18,6 +24,11 @@ interface KnownSocket extends Socket {
 /** Finds the address of clients; what belongs to a socket is found out once. */
 export class ClientReader {
   readonly #options: ClientAddressOptions;
+  /** The address of the request being read; 16 bytes, of which family 4 uses the first four. */
+  readonly #only: { family: AddressFamily; readonly bytes: Uint8Array } = {
+    family: 4,
+    bytes: new Uint8Array(16),
+  };
 
   constructor(options: ClientAddressOptions) {
     this.#options = options;
@@ -28,7 +39,10 @@ export class ClientReader {
     return this.#peerOf(address).isTrusted;
   }
 
-  /** The client's address, or undefined when the connection is gone. */
+  /**
+   * The client's address, or undefined when the connection is gone. It holds until the next call; `addressOf`
+   * makes one to keep.
+   */
   read(socket: KnownSocket, head: RequestHead): Address | undefined {
     const { address, isTrusted } = this.#peer(socket);
     if (!isTrusted || (head.forwarded === undefined && head.forwardedFor === undefined)) {
@@ -36,11 +50,21 @@ export class ClientReader {
     }
     if (head.forwarded === undefined && head.forwardedFor !== undefined) {
       // One hop that is a plain address is the client, whether it is a proxy or not.
-      const only = parseAddress(head.forwardedFor);
-      if (only !== undefined) return only;
+      const family = parseAddressInto(head.forwardedFor, this.#only.bytes);
+      if (family !== 0) {
+        this.#only.family = family;
+        return this.#only;
+      }
     }
     const headers = { forwarded: head.forwarded, "x-forwarded-for": head.forwardedFor };
     return clientAddress(socket.remoteAddress, headers, this.#options);
+  }
+
+  /** As `read`, but an address of its own. */
+  addressOf(socket: KnownSocket, head: RequestHead): Address | undefined {
+    const found = this.read(socket, head);
+    if (found === undefined) return undefined;
+    return { family: found.family, bytes: found.bytes.slice(0, addressBytes(found.family)) };
   }
 
   #peer(socket: KnownSocket): Peer {

@@ -21,6 +21,9 @@ export interface Happening {
   readonly stale: boolean;
 }
 
+/** A happening that is filled again and again. */
+export type WritableHappening = { -readonly [Field in keyof Happening]: Happening[Field] };
+
 /** Where the client is, and what was used to route it. */
 export type Where = Pick<Route, "cell" | "decisionVersion" | "overlaySequence">;
 

@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Address } from "../../domain/address.ts";
-import { formatBlock } from "../../domain/block.ts";
+import { type Address, addressBytes, formatAddress } from "../../domain/address.ts";
 import { clearHostBits } from "../../domain/prefix.ts";
 import { signToken, type TokenKey } from "../../domain/token.ts";
 import type { CellSums } from "./cell-sums.ts";
 import type { ClientReader } from "./client-reader.ts";
-import type { EdgeRecorder } from "./edge-recorder.ts";
+import type { EdgeRecorder, WritableHappening } from "./edge-recorder.ts";
 import { type RequestHead, readHead } from "./request-head.ts";
 import {
   isPlainTarget,
@@ -44,6 +43,9 @@ export class Redirector {
   readonly #options: RedirectorOptions;
   readonly #head: RequestHead = { host: undefined, forwarded: undefined, forwardedFor: undefined };
   readonly #block = { family: 4 as 4 | 6, bytes: new Uint8Array(16), length: 0 };
+  readonly #happening: WritableHappening = emptyHappening();
+  #fullHash = "";
+  #shortHash = "";
 
   constructor(options: RedirectorOptions) {
     this.#options = options;
@@ -99,22 +101,27 @@ export class Redirector {
         0,
       );
     const { family, bytes, length } = this.#block;
-    recorder.record(
-      {
-        action: status === 302 ? "REDIRECTED" : "REFUSED",
-        nodeId: status === 302 ? route.nodeId : "",
-        serviceId,
-        sessionId: recorder.nextId(),
-        block: formatBlock(family, bytes, length),
-        reason: route.reason,
-        status,
-        bytesSent: 0,
-        durationMs: performance.now() - startedMs,
-        stale,
-      },
-      route,
-      router.geo.hash.slice(0, 16),
-    );
+    const happening = this.#happening;
+    happening.action = status === 302 ? "REDIRECTED" : "REFUSED";
+    happening.nodeId = status === 302 ? route.nodeId : "";
+    happening.serviceId = serviceId;
+    happening.sessionId = recorder.nextId();
+    happening.block = `${formatAddress(bytes, 0, family)}/${length}`;
+    happening.reason = route.reason;
+    happening.status = status;
+    happening.durationMs = performance.now() - startedMs;
+    happening.stale = stale;
+    recorder.record(happening, route, this.#geoHash());
+  }
+
+  /** The part of the geo table's hash that events name, cut once a table. */
+  #geoHash(): string {
+    const { hash } = this.#options.router.geo;
+    if (hash !== this.#fullHash) {
+      this.#fullHash = hash;
+      this.#shortHash = hash.slice(0, 16);
+    }
+    return this.#shortHash;
   }
 
   /** Sends the answer and gives its status. */
@@ -150,9 +157,25 @@ export class Redirector {
     const block = this.#block;
     block.family = client.family;
     block.length = length;
-    block.bytes.set(client.bytes);
+    const size = addressBytes(client.family);
+    for (let at = 0; at < size; at++) block.bytes[at] = client.bytes[at] as number;
     clearHostBits(block.bytes, length);
   }
+}
+
+function emptyHappening(): WritableHappening {
+  return {
+    action: "REDIRECTED",
+    nodeId: "",
+    serviceId: "",
+    sessionId: "",
+    block: "",
+    reason: "",
+    status: 0,
+    bytesSent: 0,
+    durationMs: 0,
+    stale: false,
+  };
 }
 
 /** What was decided, for people; only where the configuration allows it. */

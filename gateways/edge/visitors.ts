@@ -36,7 +36,7 @@ export class VisitorReader {
   read(request: IncomingMessage): Visitor | undefined {
     const { clients, services, geo } = this.#options;
     const head = readHead(request.rawHeaders, this.#head);
-    const address = clients.read(request.socket, head);
+    const address = clients.addressOf(request.socket, head);
     if (address === undefined) return undefined;
     const table = geo();
     const { family, bytes } = address;
