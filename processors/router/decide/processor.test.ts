@@ -130,6 +130,23 @@ describe("decide, with estimates and allocator", () => {
     expect(driver.records(deadLetters)).toEqual([]);
   });
 
+  it("explains a decision again when more is known of its nodes, though no fraction moved", () => {
+    const driver = new TopologyDriver(processors, { slots: 4, nowMs });
+    driver.send(nodeInventory, "SAO", node("SAO", "BR"));
+    driver.send(nodeInventory, "TYO", node("TYO", "JP"));
+    driver.send(servicePolicies, "web", policy());
+    driver.send(pathSamples, "BR", sample("BR", "SAO", 10));
+    driver.settle();
+    driver.send(pathSamples, "BR", sample("BR", "TYO", 260));
+    driver.settle();
+    const said = driver.records(routeExplanations).filter((record) => record.key === "BR|web");
+    const reasons = said.map(
+      (record) => record.value?.candidates.find((c) => c.nodeId === "TYO")?.reasons,
+    );
+    expect(reasons).toEqual([["NO_EVIDENCE"], []]);
+    expect(new Set(said.map((record) => record.value?.version)).size).toBe(1);
+  });
+
   it("masks a node whose prefix the internet certainly does not see, everywhere and at once", () => {
     const driver = fleet();
     const view = {

@@ -17,7 +17,7 @@ import {
   type Recorded,
 } from "../../../streams/processor.ts";
 import { slotOf } from "../../../streams/slots.ts";
-import { type RecordStoreSpec, recordStoreSpec } from "../../../streams/store.ts";
+import { type RecordStoreSpec, recordStoreSpec, storeSpec } from "../../../streams/store.ts";
 import type { Topic } from "../../../streams/topic.ts";
 import {
   cellEstimates,
@@ -46,6 +46,8 @@ const decisions: RecordStoreSpec<RouteDecision> = recordStoreSpec(
 );
 /** What costs and prices ask for, as far as it differs from the decision that stands. */
 const targets: RecordStoreSpec<RouteDecision> = recordStoreSpec("targets", routeDecisions.schema);
+/** Reasons of the last explanation: about 20 bytes a node, cell and service. */
+const explained = storeSpec("explained");
 const inventory: RecordStoreSpec<NodeInventory> = recordStoreSpec(
   "inventory",
   nodeInventory.schema,
@@ -94,7 +96,17 @@ export function decideProcessor(input: DecideInput = {}): Processor {
       table(nodePrices, prices),
     ],
     outputs: [routeDecisions, routeExplanations, nodeLoads],
-    stores: [estimates, decisions, targets, inventory, policies, visibility, prices, loads],
+    stores: [
+      estimates,
+      decisions,
+      targets,
+      explained,
+      inventory,
+      policies,
+      visibility,
+      prices,
+      loads,
+    ],
     // Steps and loads are paced by timers, also where no sample comes to move the time.
     idleMs: 2 * options.stepMs,
     onTimer: (key, _atMs, context) => {
@@ -199,7 +211,15 @@ function decideCell(cell: string, trigger: string, context: Context, options: De
       keepTarget(key, cell, policy, judged, context, options);
       const { decision, moving } = nextDecision(judged, policy, cell, store.get(key), options);
       if (moving) scheduleAfter(key, options.stepMs, context);
-      if (decision === undefined) continue;
+      if (decision === undefined) {
+        const standing = store.get(key);
+        const why = { trigger, policyVersion: policy.version };
+        if (standing !== undefined && reasonsMoved(key, judged, context)) {
+          explain(key, standing, judged, why, context);
+        }
+        continue;
+      }
+      reasonsMoved(key, judged, context);
       const nowMs = nowOf(context);
       store.put(key, { ...decision, eventId: noId, eventMs: nowMs, logicVersion: 0 });
       context.emit(routeDecisions, key, decision);
@@ -210,6 +230,8 @@ function decideCell(cell: string, trigger: string, context: Context, options: De
   for (const key of stale) {
     store.delete(key);
     context.records(targets).delete(key);
+    const name = Buffer.from(key);
+    context.packed(explained).delete(name, 0, name.length);
     context.remove(routeDecisions, key);
   }
 }
@@ -232,6 +254,20 @@ function keepTarget(
   const header = { eventId: noId, eventMs: nowOf(context), logicVersion: 0 };
   const rest = { serviceId, cell, version: 0, flagged: false, reason: "", ttlSeconds };
   store.put(key, { ...header, ...rest, candidates });
+}
+
+/** Whether what is known of the nodes, or what masks them, is not what the last explanation said; kept from now on. */
+function reasonsMoved(key: string, judged: readonly Judged[], context: Context): boolean {
+  const reasons = judged.map((node) => `${node.nodeId} ${node.masked} ${node.reasons.join()}`);
+  const text = Buffer.from(reasons.join(";"));
+  const store = context.packed(explained);
+  const name = Buffer.from(key);
+  if (store.find(name, 0, name.length)) {
+    const { bytes, valueStart, valueEnd } = store;
+    if (text.equals(bytes.subarray(valueStart, valueEnd))) return false;
+  }
+  store.put(name, 0, name.length, text, 0, text.length);
+  return true;
 }
 
 function explain(
