@@ -16,7 +16,8 @@ const defaultQueueBytes = 8 * 1_048_576;
 /** Longest wait of `flush` and `close`. */
 const defaultFlushMs = 10_000;
 const firstRetryMs = 25;
-const longestRetryMs = 1_000;
+/** Short: while the engine is away an attempt fails at once and costs next to nothing. */
+const longestRetryMs = 250;
 
 export interface EventProducerOptions {
   readonly log: Log;
@@ -76,6 +77,7 @@ export class EventProducer {
   #dropped = 0;
   #acknowledged = 0;
   #timer: NodeJS.Timeout | undefined;
+  #due = false;
   #sending = false;
 
   constructor(options: EventProducerOptions) {
@@ -129,8 +131,7 @@ export class EventProducer {
   /** Resolves when everything sent before is durable or dropped; OCDN_TIMEOUT after `flushMs`. */
   flush(): Promise<void> {
     if (this.#settled >= this.#sequence) return Promise.resolve();
-    this.#seal();
-    this.#wake();
+    this.#sendSoon();
     const sequence = this.#sequence;
     const settled = new Promise<void>((resolve) => this.#waiters.push({ sequence, resolve }));
     const timeoutMs = this.#options.flushMs ?? defaultFlushMs;
@@ -147,8 +148,7 @@ export class EventProducer {
     if (this.#stop.signal.aborted) return;
     await this.flush().catch(() => undefined);
     this.#stop.abort();
-    this.#seal();
-    this.#wake();
+    this.#sendSoon();
   }
 
   #begin(): SourceWriter {
@@ -173,15 +173,13 @@ export class EventProducer {
       this.#wake();
       return;
     }
-    this.#timer ??= setTimeout(() => {
-      this.#seal();
-      this.#wake();
-    }, this.#options.batchMs ?? defaultBatchMs);
+    this.#timer ??= setTimeout(() => this.#sendSoon(), this.#options.batchMs ?? defaultBatchMs);
   }
 
   #seal(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#due = false;
     if (this.#open.count === 0) return;
     this.#sealed.push({
       batch: this.#open,
@@ -195,6 +193,12 @@ export class EventProducer {
     this.#openIds = [];
   }
 
+  /** What is open leaves as soon as nothing is under way; until then it grows, so that a backlog goes in few batches. */
+  #sendSoon(): void {
+    this.#due = true;
+    this.#wake();
+  }
+
   #wake(): void {
     if (this.#sending) return;
     this.#sending = true;
@@ -202,13 +206,18 @@ export class EventProducer {
   }
 
   async #sendAll(): Promise<void> {
-    for (let next = this.#sealed[0]; next !== undefined; next = this.#sealed[0]) {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
       const code = await this.#deliver(next);
       if (this.#sealed[0] === next) this.#sealed.shift();
       if (code !== undefined) this.#drop(next, code);
       else this.#acknowledge(next);
     }
     this.#sending = false;
+  }
+
+  #next(): Outgoing | undefined {
+    if (this.#sealed.length === 0 && this.#due) this.#seal();
+    return this.#sealed[0];
   }
 
   /** Gives nothing when the batch is durable, or the code of the refusal that ends it. */

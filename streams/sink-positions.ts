@@ -10,7 +10,7 @@ import { deadLetters } from "./topics.ts";
 /** Slots whose offsets share one position, which has at most 256 characters: 16 offsets of 11 and commas. */
 const slotsPerGroup = 16;
 const firstRetryMs = 50;
-const longestRetryMs = 2_000;
+const longestRetryMs = 500;
 
 const passingCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "OCDN_DISCONNECTED",

@@ -10,7 +10,7 @@ const defaultInFlight = 4;
 /** Longest time without progress before the run gives up on an engine that is away. */
 const defaultGiveUpMs = 60_000;
 const firstRetryMs = 50;
-const longestRetryMs = 2_000;
+const longestRetryMs = 500;
 
 export interface SourceProgress {
   /** Records that this run added. */

@@ -33,14 +33,11 @@ export class LogView {
     this.learn(welcome.schemas);
   }
 
-  /** Enters schemas that are new; a table that contradicts the known one replaces it. */
+  /** Enters schemas that are new; where they contradict what is known, another table begins. */
   learn(told: SchemaTable): void {
-    for (const { id } of told.toJSON()) {
-      const schema = told.schemaOf(id);
-      if (schema !== undefined && this.schemas.set(id, schema) !== undefined) {
-        this.schemas = told;
-        return;
-      }
+    if (!enter(told, this.schemas)) {
+      this.schemas = new SchemaTable();
+      enter(told, this.schemas);
     }
   }
 
@@ -57,4 +54,12 @@ export class LogView {
     if (Number.isInteger(slot) && slot >= 0 && slot < this.slots) return;
     throw new OpenCdnError("OCDN_BAD_INPUT", `${doing}: slot ${slot} of a log with ${this.slots}`);
   }
+}
+
+/** False when `into` holds another schema under one of the ids. */
+function enter(told: SchemaTable, into: SchemaTable): boolean {
+  return told.toJSON().every(({ id }) => {
+    const schema = told.schemaOf(id);
+    return schema === undefined || into.set(id, schema) === undefined;
+  });
 }

@@ -120,9 +120,14 @@ function readTopicTable(reader: FieldReader): TopicNames {
   return new TopicNames(rows);
 }
 
+/** The last table that was read: every connection of a process is told the same, and compiling it takes a while. */
+let lastRead: { readonly json: Buffer; readonly schemas: SchemaTable } | undefined;
+
+/** A table that the caller may not change. */
 function readSchemas(reader: FieldReader): SchemaTable {
   const json = reader.bytes(reader.u32());
   if (reader.problem !== undefined) return new SchemaTable();
+  if (lastRead?.json.equals(json) === true) return lastRead.schemas;
   let rows: unknown;
   try {
     rows = JSON.parse(json.toString("utf8"));
@@ -130,9 +135,12 @@ function readSchemas(reader: FieldReader): SchemaTable {
     reader.fail("the schema table is not JSON");
   }
   const schemas = SchemaTable.fromJSON(rows);
-  if (!isFailure(schemas)) return schemas;
-  reader.fail(schemas.message);
-  return new SchemaTable();
+  if (isFailure(schemas)) {
+    reader.fail(schemas.message);
+    return new SchemaTable();
+  }
+  lastRead = { json: Buffer.from(json), schemas };
+  return schemas;
 }
 
 /** Everything but chunks, whose records follow their head in a write of their own. */
