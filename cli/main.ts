@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { codeOf, messageOf, OpenCdnError } from "../streams/errors.ts";
@@ -77,6 +77,15 @@ function folderOf(settings: Settings, name: string | undefined): string {
   return places(settings.data).namedLog(name);
 }
 
+function existingFolder(settings: Settings, name: string | undefined): string {
+  const folder = folderOf(settings, name);
+  if (existsSync(folder)) return folder;
+  throw new OpenCdnError(
+    "OCDN_NOT_FOUND",
+    `opening the log: there is none in ${folder}; \`opencdn up\` makes one, or say --data`,
+  );
+}
+
 interface WithLogOptions {
   /** A log that does not exist is made, for historical input. */
   readonly create?: boolean;
@@ -88,17 +97,10 @@ async function withLog(
   work: (log: Log, settings: Settings) => Promise<void>,
   { create = false }: WithLogOptions = {},
 ): Promise<void> {
-  const { existsSync } = await import("node:fs");
   const { openLog } = await import("../streams/embedded/direct-log.ts");
   const settings = await settingsOf(command);
   const { log: name } = command.optsWithGlobals<GlobalOptions>();
-  const folder = folderOf(settings, name);
-  if (!existsSync(folder) && !create) {
-    throw new OpenCdnError(
-      "OCDN_NOT_FOUND",
-      `opening the log: there is none in ${folder}; \`opencdn up\` makes one, or say --data`,
-    );
-  }
+  const folder = create ? folderOf(settings, name) : existingFolder(settings, name);
   const log = await openLog({
     folder,
     name: "opencdn",
@@ -345,11 +347,14 @@ replay
   .addOption(jsonOption())
   .action(
     async (options: { processor?: string; slot?: number; json: boolean }, command: Command) => {
-      const { verifyReplay } = await import("./commands/replay.ts");
+      const { verifyFolder } = await import("./commands/replay.ts");
       const { topology } = await import("./topology.ts");
-      await withLog(command, (log, settings) =>
-        verifyReplay(log, topology(settings.processors), options),
-      );
+      const { openLog } = await import("../streams/embedded/direct-log.ts");
+      const settings = await settingsOf(command);
+      const folder = existingFolder(settings, command.optsWithGlobals<GlobalOptions>().log);
+      const open = (): Promise<Log> =>
+        openLog({ folder, name: "opencdn", nowMs: () => Date.now() });
+      await verifyFolder(folder, open, topology(settings.processors), options);
     },
   );
 

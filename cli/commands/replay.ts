@@ -1,3 +1,4 @@
+import { openDirectLog } from "../../streams/embedded/direct-log.ts";
 import { OpenCdnError } from "../../streams/errors.ts";
 import type { Log } from "../../streams/log.ts";
 import type { Processor } from "../../streams/processor.ts";
@@ -46,6 +47,46 @@ export async function verifyReplay(
       `replaying ${bad.processor}/${bad.slot}: ${what} differs first at ${topic} slot ${slot} offset ${offset}${among}: ${message}`,
     );
   }
+}
+
+/**
+ * Verifies the log of a folder. Where a chunk's checksum differs, the folder is read once more as it lies there, so that
+ * the record which differs can be named and not only the place in the file.
+ */
+export async function verifyFolder(
+  folder: string,
+  open: () => Promise<Log>,
+  processors: readonly Processor[],
+  options: Parameters<typeof verifyReplay>[2],
+): Promise<void> {
+  let damage: OpenCdnError;
+  const log = await open();
+  try {
+    await verifyReplay(log, processors, options);
+    return;
+  } catch (error) {
+    if (!(error instanceof OpenCdnError) || error.code !== "OCDN_FOLDER_CORRUPT") throw error;
+    damage = error;
+  } finally {
+    await log.close();
+  }
+  const found: OpenCdnError[] = [];
+  const nowMs = (): number => Date.now();
+  const damaged = await openDirectLog({
+    folder,
+    nowMs,
+    onDamage: (error) => found.push(error),
+  }).catch(() => undefined);
+  if (damaged === undefined) throw damage;
+  try {
+    await verifyReplay(damaged, processors, options);
+  } catch (error) {
+    if (!(error instanceof OpenCdnError) || error.code !== "OCDN_REPLAY_DIVERGED") throw damage;
+    throw new OpenCdnError(error.code, `${error.message}; ${damage.message}`, { cause: damage });
+  } finally {
+    await damaged.close();
+  }
+  throw damage;
 }
 
 function tasksOf(

@@ -44,6 +44,11 @@ export interface EmbeddedLogOptions {
   readonly segmentBytes?: number;
   /** False only in tests that say so: commits then do not wait for the disk. */
   readonly sync?: boolean;
+  /**
+   * For forensics: chunks whose checksum differs are given as they lie there, and told here, instead of
+   * OCDN_FOLDER_CORRUPT. Nothing may be written to such a log.
+   */
+  readonly onDamage?: (error: OpenCdnError) => void;
   /** Names of the topics whose latest values are kept. */
   readonly tables: ReadonlySet<string>;
   /** Wall clock, ms since the epoch. */
@@ -147,6 +152,7 @@ export class EmbeddedLog {
         ownership,
         disk: world.disk ?? realDisk,
         sync,
+        onDamage: options.onDamage,
         tailCacheBytes: world.tailCacheBytes ?? tailCacheBytes,
         wanted: { logId: options.logId, slots: options.slots, historical: options.historical },
         tables: options.tables,

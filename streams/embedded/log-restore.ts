@@ -29,6 +29,7 @@ export interface RestoreOptions {
   readonly ownership: Ownership;
   readonly disk: Disk;
   readonly sync: boolean;
+  readonly onDamage: ((error: OpenCdnError) => void) | undefined;
   readonly tailCacheBytes: number;
   readonly tables: ReadonlySet<string>;
   /** What a new log becomes; an existing one must have as many slots when they are given. */
@@ -58,10 +59,10 @@ const schemasFact = "schemas";
 
 /** Loads an owned folder, brings LMDB up to its segments, durably, and cuts off what does not count. */
 export function restoreLog(options: RestoreOptions): LogParts {
-  const { disk, sync, segmentsFolder } = options;
+  const { disk, sync, onDamage, segmentsFolder } = options;
   const identity = identify(options);
   const { logId } = identity;
-  const files = new SegmentFiles({ folder: segmentsFolder, disk, logId, sync });
+  const files = new SegmentFiles({ folder: segmentsFolder, disk, logId, sync, onDamage });
   try {
     return restoreParts(options, identity, files);
   } catch (error) {

@@ -1,9 +1,11 @@
 import path from "node:path";
-import type { Chunk } from "../chunk.ts";
+import { type Chunk, countPackedRecords } from "../chunk.ts";
 import { OpenCdnError } from "../errors.ts";
+import { maxDeadLetterBytes, maxKeyBytes } from "../limits.ts";
 import type { Disk } from "./disk.ts";
 import { diskError } from "./disk-error.ts";
 import {
+  type ChunkHeader,
   chunkHeaderBytes,
   encodeSegmentHeader,
   readChunk,
@@ -29,6 +31,7 @@ export class SegmentFiles {
   readonly disk: Disk;
   readonly #logId: string;
   readonly #sync: boolean;
+  readonly #onDamage: ((error: OpenCdnError) => void) | undefined;
   /** Epoch by segment number, of every segment that may be read. */
   readonly #epochs = new Map<number, number>();
   /** Open for reading, the least recently used first. */
@@ -39,11 +42,19 @@ export class SegmentFiles {
   #broken: OpenCdnError | undefined;
   #closed = false;
 
-  constructor(options: { folder: string; disk: Disk; logId: string; sync: boolean }) {
+  constructor(options: {
+    readonly folder: string;
+    readonly disk: Disk;
+    readonly logId: string;
+    readonly sync: boolean;
+    /** Hears of chunks whose checksum differs, which are then given as they lie there; without it reading them throws. */
+    readonly onDamage?: ((error: OpenCdnError) => void) | undefined;
+  }) {
     this.folder = options.folder;
     this.disk = options.disk;
     this.#logId = options.logId;
     this.#sync = options.sync;
+    this.#onDamage = options.onDamage;
   }
 
   /** Segment that the next group goes to; undefined before the first one of this owner. */
@@ -179,9 +190,15 @@ export class SegmentFiles {
     origin: number,
   ): Chunk {
     const at = place.position - origin;
-    const header = readChunk(buffer, at, at + chunkHeaderBytes + place.length);
     const name = segmentFileName(this.nameOf(place.segment));
-    if (typeof header === "string") throw corrupt(name, place.position, header);
+    const header = this.#headerAt(buffer, at, place, (what) => {
+      const last = place.baseOffset + place.count - 1;
+      return corrupt(
+        name,
+        place.position,
+        `${what} (${topic.name} slot ${slot} offsets ${place.baseOffset} to ${last})`,
+      );
+    });
     const { baseOffset, count, timestampMs } = header;
     const same =
       header.topicId === topic.id && header.slot === slot && header.length === place.length;
@@ -192,6 +209,27 @@ export class SegmentFiles {
     const start = at + chunkHeaderBytes;
     const end = start + header.length;
     return { topic: topic.name, slot, baseOffset, count, timestampMs, buffer, view, start, end };
+  }
+
+  #headerAt(
+    buffer: Buffer,
+    at: number,
+    place: ChunkPlace,
+    fault: (what: string) => OpenCdnError,
+  ): ChunkHeader {
+    const end = at + chunkHeaderBytes + place.length;
+    const header = readChunk(buffer, at, end);
+    if (typeof header !== "string") return header;
+    const error = fault(header);
+    if (this.#onDamage === undefined) throw error;
+    const unchecked = readChunk(buffer, at, end, false);
+    if (typeof unchecked === "string") throw error;
+    // A damaged length would send a reader astray: then nothing of the chunk can be told.
+    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+    const limits = { maxKeyBytes, maxRecordBytes: maxDeadLetterBytes };
+    if (countPackedRecords(view, at + chunkHeaderBytes, end, limits) !== place.count) throw error;
+    this.#onDamage(error);
+    return unchecked;
   }
 
   #reading(segment: number): number {
