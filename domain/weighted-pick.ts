@@ -60,6 +60,21 @@ export function pick(
   blockHash: number,
   forbidden: ReadonlySet<string> = nobody,
 ): Picked | Refused {
+  const level = levelOf(candidates, overlay, forbidden);
+  if (level === undefined) return refused;
+  return (
+    best(candidates, overlay, { blockHash, forbidden, level, standby: false }) ??
+    best(candidates, overlay, { blockHash, forbidden, level, standby: true }) ??
+    refused
+  );
+}
+
+/** Undefined when nobody is permitted. */
+function levelOf(
+  candidates: readonly Candidate[],
+  overlay: Overlay,
+  forbidden: ReadonlySet<string>,
+): Level | undefined {
   let permitted = 0;
   let alive = 0;
   let healthy = 0;
@@ -71,18 +86,32 @@ export function pick(
     alive++;
     if (entry?.draining !== true) healthy++;
   }
-  if (permitted === 0) return refused;
-  const level = levelOf(permitted, alive, healthy);
-  return (
-    best(candidates, overlay, { blockHash, forbidden, level, standby: false }) ??
-    best(candidates, overlay, { blockHash, forbidden, level, standby: true }) ??
-    refused
-  );
-}
-
-function levelOf(permitted: number, alive: number, healthy: number): Level {
+  if (permitted === 0) return undefined;
   if (2 * healthy >= permitted) return "HEALTHY";
   return 2 * alive >= permitted ? "DRAINING_LIFTED" : "DEAD_LIFTED";
+}
+
+/**
+ * The share of the blocks that `pick` gives each candidate, 0..1, in their order: fractions after masks and ramp
+ * over their sum. All 0 when nobody is picked.
+ */
+export function effectiveFractions(
+  candidates: readonly Candidate[],
+  overlay: Overlay,
+  forbidden: ReadonlySet<string> = nobody,
+): number[] {
+  const level = levelOf(candidates, overlay, forbidden);
+  if (level === undefined) return candidates.map(() => 0);
+  for (const standby of [false, true]) {
+    const weights = candidates.map((candidate) =>
+      forbidden.has(candidate.nodeId)
+        ? 0
+        : Math.max(0, weightOf(candidate, overlay.get(candidate.nodeId), level, standby)),
+    );
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    if (total > 0) return weights.map((weight) => weight / total);
+  }
+  return candidates.map(() => 0);
 }
 
 interface Round {

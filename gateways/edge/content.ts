@@ -10,6 +10,14 @@ export interface Content {
   readonly etag: string;
 }
 
+/** Whose content it is. */
+export interface ContentNode {
+  readonly nodeId: string;
+  readonly place: string;
+  /** Bytes of objects that are kept; `maxContentCacheBytes` by default. */
+  readonly cacheBytes?: number;
+}
+
 const binaryBytes = 16_384;
 const pictureSize = 96;
 
@@ -20,10 +28,12 @@ const pictureSize = 96;
  */
 export class ContentStore {
   readonly #home: Content;
+  readonly #maxCachedBytes: number;
   readonly #cache = new Map<string, Content>();
   #cachedBytes = 0;
 
-  constructor(node: { readonly nodeId: string; readonly place: string }) {
+  constructor(node: ContentNode) {
+    this.#maxCachedBytes = node.cacheBytes ?? maxContentCacheBytes;
     const name = node.place === "" ? node.nodeId : `${node.nodeId} (${node.place})`;
     const text = `Served by edge node ${name}.\nTry /hello.txt, /catalog.json, /picture.png, /blob.bin\n`;
     this.#home = withEtag("text/plain; charset=utf-8", Buffer.from(text));
@@ -36,7 +46,7 @@ export class ContentStore {
     if (known !== undefined) return known;
     const content = contentOf(path);
     const size = content.body.length + path.length;
-    if (this.#cachedBytes + size > maxContentCacheBytes) {
+    if (this.#cachedBytes + size > this.#maxCachedBytes) {
       this.#cache.clear();
       this.#cachedBytes = 0;
     }

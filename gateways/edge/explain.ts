@@ -1,7 +1,7 @@
 import type { Address } from "../../domain/address.ts";
 import { formatBlock } from "../../domain/block.ts";
 import { prohibitionOf } from "../../domain/permission.ts";
-import type { Candidate, OverlayEntry } from "../../domain/weighted-pick.ts";
+import { type Candidate, effectiveFractions } from "../../domain/weighted-pick.ts";
 import { none } from "./decision-table.ts";
 import type { RouteReason, Router } from "./router.ts";
 import type { Tables } from "./tables.ts";
@@ -75,11 +75,7 @@ export function explain(
             flagged: route.flagged,
             ttlSeconds: tables.decisions.ttlSecondsOf(entry),
           },
-    candidates: candidatesOf(tables, shares, {
-      serviceId,
-      country: route.country,
-      reason: route.reason,
-    }),
+    candidates: candidatesOf(tables, shares, { serviceId, country: route.country }),
     pick: {
       nodeId: route.nodeId,
       origin: route.origin,
@@ -113,38 +109,24 @@ function fallbacksOf(
 function candidatesOf(
   tables: Tables,
   shares: readonly Candidate[],
-  client: { readonly serviceId: string; readonly country: string; readonly reason: RouteReason },
+  client: { readonly serviceId: string; readonly country: string },
 ): ExplainedCandidate[] {
-  const plain = shares.map(({ nodeId, fraction }) => {
+  const forbidden = tables.forbidden(client.serviceId, client.country);
+  const effective = effectiveFractions(shares, tables.overlay.byNode, forbidden);
+  return shares.map(({ nodeId, fraction }, index) => {
     const entry = tables.overlay.byNode.get(nodeId);
-    const prohibition = prohibitionNamed(tables, nodeId, client);
-    return { nodeId, fraction, entry, prohibition };
+    return {
+      nodeId,
+      place: tables.nodes.get(nodeId)?.place ?? "",
+      fraction,
+      effectiveFraction: effective[index] as number,
+      alive: entry?.alive ?? true,
+      draining: entry?.draining ?? false,
+      multiplier: entry?.multiplier ?? 1,
+      overlaySequence: entry?.sequence ?? 0,
+      prohibition: prohibitionNamed(tables, nodeId, client),
+    };
   });
-  const weights = plain.map(({ fraction, entry, prohibition }) =>
-    prohibition === "" ? weightOf(fraction, entry, client.reason) : 0,
-  );
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return plain.map(({ nodeId, fraction, entry, prohibition }, index) => ({
-    nodeId,
-    place: tables.nodes.get(nodeId)?.place ?? "",
-    fraction,
-    effectiveFraction: total > 0 ? (weights[index] as number) / total : 0,
-    alive: entry?.alive ?? true,
-    draining: entry?.draining ?? false,
-    multiplier: entry?.multiplier ?? 1,
-    overlaySequence: entry?.sequence ?? 0,
-    prohibition,
-  }));
-}
-
-/** The weight that `pick` gives a candidate, from the reason that it gave. */
-function weightOf(fraction: number, entry: OverlayEntry | undefined, reason: RouteReason): number {
-  const weight = reason === "STANDBY" ? 1 : fraction;
-  if (entry === undefined || reason === "DEAD_LIFTED") return weight;
-  if (!entry.alive) return 0;
-  if (reason === "DRAINING_LIFTED") return weight;
-  if (entry.draining) return 0;
-  return reason === "STANDBY" ? weight : weight * Math.min(1, entry.multiplier);
 }
 
 function prohibitionNamed(
