@@ -5,8 +5,8 @@ import type { AppendResult, Log } from "./log.ts";
 import type { Source, SourceBatch } from "./source.ts";
 import { SourceWriter } from "./source-writer.ts";
 
-/** Appends under way at once: enough to fill one group commit while the other is written. */
-const defaultInFlight = 4;
+/** Appends under way at once: while one group commit is written the next one fills. */
+const defaultInFlight = 8;
 /** Longest time without progress before the run gives up on an engine that is away. */
 const defaultGiveUpMs = 60_000;
 const firstRetryMs = 50;

@@ -3,6 +3,7 @@ import { messageOf, OpenCdnError } from "../errors.ts";
 import type { Follower, FollowRequest, Position } from "../log.ts";
 import { Feed, type FeedOutput } from "./feed.ts";
 import type { OwnedLog } from "./log-owner.ts";
+import type { Turns } from "./turns.ts";
 
 /** A follower in the owner's own process: chunks are handed over in place, without a socket between. */
 export class DirectFollower implements Follower {
@@ -20,6 +21,7 @@ export class DirectFollower implements Follower {
     readonly log: OwnedLog;
     readonly request: FollowRequest;
     readonly isTable: (topic: string) => boolean;
+    readonly turns: Turns;
     readonly onClosed: (follower: DirectFollower) => void;
   }) {
     const { request } = options;
@@ -31,6 +33,7 @@ export class DirectFollower implements Follower {
       log: options.log,
       output: this.#output(),
       isTable: options.isTable,
+      turns: options.turns,
       request: {
         topics: [...new Set(topics)],
         start: named ? from : "positions",

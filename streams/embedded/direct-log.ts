@@ -21,6 +21,7 @@ import { ownerSocketPath } from "./owner.ts";
 import { type LogServer, serveLog } from "./server.ts";
 import { firstReconnectMs, longestReconnectMs, maxReadBytes } from "./socket-limits.ts";
 import { trimChunk } from "./trim-chunk.ts";
+import { Turns } from "./turns.ts";
 
 const defaultTimeoutMs = 10_000;
 
@@ -92,6 +93,7 @@ class DirectLog implements Log {
   readonly #queue: AppendQueue;
   readonly #server: LogServer | undefined;
   readonly #followers = new Set<DirectFollower>();
+  readonly #turns = new Turns();
   #closing: Promise<void> | undefined;
 
   constructor(options: {
@@ -157,6 +159,7 @@ class DirectLog implements Log {
     const follower = new DirectFollower({
       log: this.#log,
       request,
+      turns: this.#turns,
       isTable: (topic) => this.#kinds.get(topic) === "table",
       onClosed: (closed) => this.#followers.delete(closed),
     });

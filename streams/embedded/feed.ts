@@ -11,6 +11,7 @@ import {
   maxTableLagRecords,
 } from "./socket-limits.ts";
 import { trimChunk } from "./trim-chunk.ts";
+import type { Turns } from "./turns.ts";
 
 /** Where a feed puts what it gives; it calls in order and never while `waitingBytes` is over its bounds. */
 export interface FeedOutput {
@@ -62,10 +63,10 @@ export class Feed {
   readonly #lanes = new Map<string, Lane[]>();
   readonly #behind: Lane[] = [];
   readonly #stopListening: () => void;
+  readonly #turns: Turns;
+  readonly #takeTurn = (): void => this.#turn();
   #unreached = 0;
   #caughtUp = false;
-  #turn: NodeJS.Immediate | undefined;
-  #pumping = false;
   #closed = false;
 
   constructor(options: {
@@ -73,8 +74,11 @@ export class Feed {
     readonly output: FeedOutput;
     readonly isTable: (topic: string) => boolean;
     readonly request: FeedRequest;
+    /** Shared by all feeds of an owner. */
+    readonly turns: Turns;
   }) {
     const { log, request } = options;
+    this.#turns = options.turns;
     this.#log = log;
     this.#output = options.output;
     this.#patient = request.start === "earliest";
@@ -101,30 +105,16 @@ export class Feed {
     return positions;
   }
 
-  /** Gives what the reader has room for; called at the beginning and whenever it took something. */
+  /** Gives what the reader has room for, in turns; called at the beginning and whenever it took something. */
   pump(): void {
-    if (this.#pumping || this.#closed) return;
-    this.#pumping = true;
-    this.#output.hold();
-    try {
-      this.#giveBehind();
-      if (!this.#caughtUp && this.#unreached === 0 && this.#room(catchUpQueueBytes)) {
-        this.#caughtUp = true;
-        this.#output.caughtUp();
-      }
-    } catch (error) {
-      this.close();
-      this.#output.failed(error);
-    } finally {
-      this.#pumping = false;
-      this.#output.flush();
-    }
+    if (this.#closed) return;
+    if (this.#behind.length === 0) this.#tellCaughtUp();
+    else if (this.#room(catchUpQueueBytes)) this.#turns.request(this.#takeTurn);
   }
 
   close(): void {
     this.#closed = true;
     this.#stopListening();
-    clearImmediate(this.#turn);
   }
 
   #lane(
@@ -189,27 +179,37 @@ export class Feed {
     this.#behind.push(lane);
   }
 
+  #turn(): void {
+    if (this.#closed) return;
+    this.#output.hold();
+    try {
+      this.#giveBehind();
+    } catch (error) {
+      this.close();
+      this.#output.failed(error);
+    } finally {
+      this.#output.flush();
+    }
+    this.pump();
+  }
+
+  #tellCaughtUp(): void {
+    if (this.#caughtUp || this.#unreached > 0 || !this.#room(catchUpQueueBytes)) return;
+    this.#caughtUp = true;
+    this.#output.caughtUp();
+  }
+
   #giveBehind(): void {
     let budget = catchUpTurnBytes;
     for (let lane = this.#behind[0]; lane !== undefined; lane = this.#behind[0]) {
-      if (!this.#room(catchUpQueueBytes)) return;
-      if (budget <= 0) {
-        this.#continueLater();
-        return;
-      }
+      if (budget <= 0 || !this.#room(catchUpQueueBytes)) return;
       budget -= this.#step(lane);
       if (this.#closed) return;
       // A lane under a snapshot keeps its place, so that one snapshot at a time is held in memory.
-      if (lane.snapshot === undefined) this.#behind.shift();
-      if (lane.snapshot === undefined && lane.behind) this.#behind.push(lane);
+      if (lane.snapshot !== undefined) continue;
+      this.#behind.shift();
+      if (lane.behind) this.#behind.push(lane);
     }
-  }
-
-  #continueLater(): void {
-    this.#turn ??= setImmediate(() => {
-      this.#turn = undefined;
-      this.pump();
-    });
   }
 
   /** Moves one lane on by one read, or by one chunk of its snapshot. Gives the cost in bytes. */

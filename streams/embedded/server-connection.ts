@@ -31,6 +31,7 @@ import {
   protocolVersion,
 } from "./socket-limits.ts";
 import { trimChunk } from "./trim-chunk.ts";
+import type { Turns } from "./turns.ts";
 
 /** What the owner's socket has to tell; nothing while all is well. */
 export type ServerNotice =
@@ -42,6 +43,7 @@ export interface ConnectionOptions {
   readonly socket: Socket;
   readonly owner: Owner;
   readonly topics: TopicNames;
+  readonly turns: Turns;
   readonly onNotice: (notice: ServerNotice) => void;
 }
 
@@ -240,9 +242,10 @@ export class ServerConnection {
       this.#refuse("a connection follows once at a time");
       return;
     }
-    const { owner, topics } = this.#options;
+    const { owner, topics, turns } = this.#options;
     const feed = new Feed({
       log: owner.log,
+      turns,
       output: this.#output(id),
       isTable: (topic) => topics.kindOf(topic) === "table",
       request,

@@ -7,6 +7,7 @@ import type { Owner } from "./log-owner.ts";
 import { type TopicName, TopicNames } from "./protocol.ts";
 import { ServerConnection, type ServerNotice } from "./server-connection.ts";
 import { maxConnections, stalledFollowerMs } from "./socket-limits.ts";
+import { Turns } from "./turns.ts";
 
 export interface ServeLogOptions {
   readonly owner: Owner;
@@ -34,6 +35,7 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
   const topics = new TopicNames(options.topics ?? allTopics);
   const onNotice = options.onNotice ?? (() => undefined);
   const connections = new Set<ServerConnection>();
+  const turns = new Turns();
   const most = options.maxConnections ?? maxConnections;
   const server = createServer({ noDelay: false }, (socket: Socket) => {
     if (connections.size >= most) {
@@ -41,7 +43,8 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
       socket.destroy();
       return;
     }
-    const connection = new ServerConnection({ socket, owner: options.owner, topics, onNotice });
+    const { owner } = options;
+    const connection = new ServerConnection({ socket, owner, topics, turns, onNotice });
     connections.add(connection);
     socket.on("close", () => connections.delete(connection));
   });

@@ -23,8 +23,8 @@ export const maxFollowerQueueBytes: number = 8 * 1_048_576;
 export const catchUpQueueBytes: number = 1_048_576;
 /** One read of a follower that catches up. */
 export const catchUpReadBytes: number = 262_144;
-/** What a catching-up follower may take of the owner's time before others have their turn. */
-export const catchUpTurnBytes: number = 1_048_576;
+/** What all followers that catch up are given in one turn of the owner's event loop: about half a millisecond. */
+export const catchUpTurnBytes: number = 262_144;
 /** A table's follower that is further behind is given a fresh snapshot instead of the tail. */
 export const maxTableLagRecords: number = 262_144;
 /** A follower whose socket takes nothing for so long is closed; it resumes when it is back. */
