@@ -67,6 +67,8 @@ class SinkRun {
   readonly #options: RunSinkOptions;
   readonly #stop = new AbortController();
   #positions: SinkPositions;
+  /** How far the last commit went; nothing is flushed and written for the same again. */
+  #committed = "";
 
   constructor(options: RunSinkOptions) {
     this.#options = options;
@@ -156,6 +158,8 @@ class SinkRun {
     const reached = new Map(
       intake.positions().map(({ topic, slot, offset }) => [`${topic}/${slot}`, offset]),
     );
+    const progress = `${positions.logId}:${[...reached].join()}`;
+    if (progress === this.#committed) return;
     try {
       const flushMs = this.#options.handlerMs ?? defaultHandlerMs;
       const late = (): Error =>
@@ -172,6 +176,7 @@ class SinkRun {
         takeRefused: (topic, slot, offset) => intake.takeRefused(topic, slot, offset),
         onlyRefused: this.#isView,
       });
+      this.#committed = progress;
     } catch (error) {
       // A log that was replaced meanwhile does not know these positions.
       if (log.logId === positions.logId) throw error;

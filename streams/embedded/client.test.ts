@@ -165,7 +165,8 @@ describe("connectLog", () => {
 
   it("does not wait for an answer for ever, and ignores one that comes later", async () => {
     await serve();
-    const log = await connect(80);
+    const log = await connectLog({ folder, name: "test", socketPath, requestMs: 80 });
+    logs.push(log);
     owner.held = true;
     await expect(append(log, stream, "a")).rejects.toMatchObject({ code: "OCDN_TIMEOUT" });
     owner.held = false;

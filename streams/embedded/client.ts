@@ -34,8 +34,9 @@ export interface ConnectLogOptions {
   readonly folder: string;
   /** Who connects, for the owner's messages, e.g. `edge`. */
   readonly name: string;
-  /** Bound of the first connection and of every request, 10 s by default. */
+  /** Bound of the first connection, and of every request unless `requestMs` is given; 10 s by default. */
   readonly timeoutMs?: number;
+  readonly requestMs?: number;
   /** Give up after the first attempt instead of waiting for an owner to come. */
   readonly once?: boolean;
   readonly socketPath?: string;
@@ -58,7 +59,8 @@ export async function connectLog(options: ConnectLogOptions): Promise<Log> {
       const connection = await openConnection({ socketPath, name, timeoutMs: leftMs });
       const view = new LogView(connection.welcome);
       const channel = new RequestChannel(connection, view);
-      return new SocketLog({ socketPath, name, timeoutMs, view, channel });
+      const requestMs = options.requestMs ?? timeoutMs;
+      return new SocketLog({ socketPath, name, requestMs, view, channel });
     } catch (error) {
       const waitMs = backoff.next();
       const late = performance.now() + waitMs > until;
@@ -71,7 +73,7 @@ export async function connectLog(options: ConnectLogOptions): Promise<Log> {
 interface SocketLogOptions {
   readonly socketPath: string;
   readonly name: string;
-  readonly timeoutMs: number;
+  readonly requestMs: number;
   readonly view: LogView;
   readonly channel: RequestChannel;
 }
@@ -198,7 +200,7 @@ class SocketLog implements Log {
     if (channel === undefined) {
       throw new OpenCdnError("OCDN_DISCONNECTED", `${doing}: the engine cannot be reached`);
     }
-    const answer = await channel.ask(doing, this.#options.timeoutMs, (id) => encode(id, channel));
+    const answer = await channel.ask(doing, this.#options.requestMs, (id) => encode(id, channel));
     if (answer.kind === kind) return answer as Extract<Answer, { readonly kind: K }>;
     const reason = `the engine answered ${answer.kind} to a request for ${kind}`;
     channel.connection.close(reason);

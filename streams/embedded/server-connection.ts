@@ -183,7 +183,11 @@ export class ServerConnection {
     const { logId, slots, historical, schemas } = log;
     this.#schemas = schemas.size;
     const { topics } = this.#options;
-    this.#socket.write(encodeWelcome({ logId, slots, historical, schemas, topics }));
+    try {
+      this.#socket.write(encodeWelcome({ logId, slots, historical, schemas, topics }));
+    } catch (error) {
+      this.#refuse(messageOf(error));
+    }
   }
 
   #answerRequest(id: number, request: Request): void {
@@ -265,6 +269,7 @@ export class ServerConnection {
       },
       chunk: (chunk, snapshot) => {
         this.#sendSchemas();
+        if (this.#ended) return;
         writeChunk(socket, id, topics.idOf(chunk.topic) ?? 0xffff, chunk, snapshot);
       },
       snapshot: (phase: "begins" | "complete", position: Position) =>
@@ -297,7 +302,11 @@ export class ServerConnection {
     const { schemas } = this.#options.owner.log;
     if (schemas.size === this.#schemas) return;
     this.#schemas = schemas.size;
-    this.#socket.write(encodeSchemas(schemas));
+    try {
+      this.#socket.write(encodeSchemas(schemas));
+    } catch (error) {
+      this.#refuse(messageOf(error));
+    }
   }
 
   #refuse(message: string): void {

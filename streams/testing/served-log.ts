@@ -51,19 +51,19 @@ export class ServedLog {
   owner: MemoryOwner;
   log!: Log;
   readonly #folder = mkdtempSync(path.join(os.tmpdir(), "ocdn-served-"));
-  readonly #timeoutMs: number;
+  readonly #requestMs: number;
   #server: LogServer | undefined;
 
-  private constructor(options: MemoryOwnerOptions, timeoutMs: number) {
+  private constructor(options: MemoryOwnerOptions, requestMs: number) {
     this.owner = ownerOf(options);
-    this.#timeoutMs = timeoutMs;
+    this.#requestMs = requestMs;
   }
 
   static async open(
     options: MemoryOwnerOptions = {},
-    timeoutMs: number = 1_500,
+    requestMs: number = 1_500,
   ): Promise<ServedLog> {
-    const served = new ServedLog(options, timeoutMs);
+    const served = new ServedLog(options, requestMs);
     await served.start();
     served.log = await served.connect();
     return served;
@@ -76,7 +76,7 @@ export class ServedLog {
   connect(): Promise<Log> {
     const { socketPath } = this;
     const folder = this.#folder;
-    return connectLog({ folder, name: "test", socketPath, timeoutMs: this.#timeoutMs });
+    return connectLog({ folder, name: "test", socketPath, requestMs: this.#requestMs });
   }
 
   async start(): Promise<void> {
