@@ -3,12 +3,14 @@ import type { Log } from "./log.ts";
 
 const firstRetryMs = 50;
 const longestRetryMs = 1_000;
+/** An engine that starts at the same time is there within this. */
+const patienceMs = 8_000;
 
 export interface LogLinkOptions {
   /** Opens the log; fails while no engine is there. */
   readonly connect: () => Promise<Log>;
   readonly onLog: (log: Log) => void;
-  /** The first failure, for a log line; later ones of the same wait are not told. */
+  /** The engine is away for longer than a start takes; told once. */
   readonly onAway?: (error: unknown) => void;
 }
 
@@ -39,14 +41,17 @@ export class LogLink {
   async #run({ connect, onLog, onAway }: LogLinkOptions): Promise<void> {
     const { signal } = this.#stop;
     const backoff = new Backoff(firstRetryMs, longestRetryMs);
+    const startedMs = performance.now();
     let told = false;
     while (!signal.aborted) {
       try {
         await this.#take(await connect(), onLog);
         return;
       } catch (error) {
-        if (!told) onAway?.(error);
-        told = true;
+        if (!told && performance.now() - startedMs > patienceMs) {
+          onAway?.(error);
+          told = true;
+        }
       }
       await pause(backoff.next(), signal);
     }
