@@ -4,8 +4,9 @@ import { prepareInstalledGeo } from "../gateways/site/main.ts";
 import { packageFolder } from "./settings.ts";
 
 /**
- * What the installation does after the build: makes `npx opencdn` find the command in a checkout, where npm links
- * the programs of dependencies only, and compiles the geo table, so that the first start need not.
+ * What the installation does after the build: makes `npx opencdn` find the command in a checkout, and compiles the geo
+ * table, so that the first start need not. The link is made here and not by a `bin` entry, for npx would then install
+ * the checkout into its cache, which builds everything again and takes seconds at every call.
  */
 async function install(): Promise<void> {
   const program = path.join(packageFolder(), "dist/cli/main.js");
