@@ -13,7 +13,7 @@ const lost: CheckResult = { kind: "lost" };
 
 async function roundOf(
   results: readonly CheckResult[],
-  canary: () => Promise<boolean>,
+  canary: (withinMs: number) => Promise<boolean>,
 ): Promise<{ verdicts: Emitted<NodeHealth>[]; prober: HealthProber }> {
   const verdicts: Emitted<NodeHealth>[] = [];
   const prober = new HealthProber({
@@ -21,6 +21,7 @@ async function roundOf(
     nodeIds: () => results.map((_, index) => String(index)),
     checkNode: (nodeId) => Promise.resolve(results[Number(nodeId)] as CheckResult),
     checkCanary: canary,
+    checkTimeoutMs: 800,
     write: (verdict) => verdicts.push(verdict),
   });
   await prober.round();
@@ -69,6 +70,7 @@ describe("health rounds", () => {
           ? Promise.resolve(refused)
           : new Promise((resolve) => (release = resolve)),
       checkCanary: answers,
+      checkTimeoutMs: 800,
       write: (verdict) => verdicts.push(verdict),
     });
     const round = prober.round();
@@ -77,6 +79,18 @@ describe("health rounds", () => {
     release(good);
     await round;
     expect(verdicts.length).toBe(2);
+  });
+
+  it("does not call a node slow when it is slow itself", async () => {
+    const promptly = (withinMs: number): Promise<boolean> => Promise.resolve(withinMs >= 800);
+    const { verdicts, prober } = await roundOf([lost, refused, good], promptly);
+    expect(verdicts.map(({ nodeId, healthy }) => [nodeId, healthy])).toEqual(
+      expect.arrayContaining([
+        ["1", false],
+        ["2", true],
+      ]),
+    );
+    expect([verdicts.length, prober.silenced, prober.blind]).toEqual([2, 1, false]);
   });
 
   it("without a canary, says nothing bad exactly when most nodes fail", async () => {
@@ -90,9 +104,11 @@ describe("health rounds", () => {
         const { verdicts, prober } = await roundOf(list, canary);
         const blind = bad > list.length / 2;
         expect(prober.blind).toBe(blind);
-        expect(verdicts.filter((verdict) => !verdict.healthy).length).toBe(blind ? 0 : bad);
+        const late = list.filter((result) => result === lost).length;
+        const silenced = blind ? bad : late;
+        expect(verdicts.filter((verdict) => !verdict.healthy).length).toBe(bad - silenced);
         expect(verdicts.filter((verdict) => verdict.healthy).length).toBe(list.length - bad);
-        expect(prober.silenced).toBe(blind ? bad : 0);
+        expect(prober.silenced).toBe(silenced);
       }),
     );
   });

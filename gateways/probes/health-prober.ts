@@ -1,20 +1,23 @@
 import type { NodeHealth } from "../../schemas/generated/events.ts";
 import type { Emitted } from "../../streams/processor.ts";
 import type { CheckResult } from "./http-check.ts";
-import { blindRatio } from "./limits.ts";
+import { blindRatio, promptMs } from "./limits.ts";
 
 export interface HealthProberOptions {
   readonly vantage: string;
   readonly nodeIds: () => readonly string[];
   readonly checkNode: (nodeId: string) => Promise<CheckResult>;
-  /** Whether something that is not a node, and should always answer, does. */
-  readonly checkCanary: () => Promise<boolean>;
+  /** Whether something that is not a node, and should always answer, does within a time. */
+  readonly checkCanary: (withinMs: number) => Promise<boolean>;
+  readonly checkTimeoutMs: number;
   readonly write: (verdict: Emitted<NodeHealth>) => void;
 }
 
 /**
  * Checks every node once a round and writes one verdict a check. A process that cannot reach most of its nodes
- * and none of its canaries is blind: it knows nothing about the nodes and writes nothing.
+ * and none of its canaries is blind: it knows nothing about the nodes and writes nothing. One that is slow itself
+ * (its machine is busy, its timers late) finds nodes slow: a node that did not answer in time is bad news only
+ * when a canary answers promptly right after.
  */
 export class HealthProber {
   readonly #options: HealthProberOptions;
@@ -31,7 +34,7 @@ export class HealthProber {
     return this.#blind;
   }
 
-  /** Verdicts that were not written because the process was blind. */
+  /** Verdicts that were not written because the process was blind or slow. */
   get silenced(): number {
     return this.#silenced;
   }
@@ -41,12 +44,12 @@ export class HealthProber {
    * over and most nodes did answer.
    */
   async round(): Promise<void> {
-    const { nodeIds, checkNode, checkCanary } = this.#options;
+    const { nodeIds, checkNode, checkTimeoutMs } = this.#options;
     const nodes = nodeIds();
     if (nodes.length === 0) return;
     this.#sequence += 1;
     const sequence = this.#sequence;
-    const canary = checkCanary().catch(() => false);
+    const canary = this.#canary(checkTimeoutMs);
     const failed: Failed[] = [];
     await Promise.all(
       nodes.map(async (nodeId) => {
@@ -55,17 +58,23 @@ export class HealthProber {
         if (reason === "") return this.#write(nodeId, sequence, result, reason);
         const verdict = { nodeId, sequence, result, reason };
         failed.push(verdict);
-        if (await canary) this.#writeFailed(verdict);
+        if (await canary) await this.#writeFailed(verdict);
       }),
     );
     this.#blind = !(await canary) && failed.length > nodes.length * blindRatio;
     if (await canary) return;
     if (this.#blind) this.#silenced += failed.length;
-    else for (const verdict of failed) this.#writeFailed(verdict);
+    else await Promise.all(failed.map((verdict) => this.#writeFailed(verdict)));
   }
 
-  #writeFailed({ nodeId, sequence, result, reason }: Failed): void {
-    this.#write(nodeId, sequence, result, reason);
+  #canary(withinMs: number): Promise<boolean> {
+    return this.#options.checkCanary(withinMs).catch(() => false);
+  }
+
+  async #writeFailed({ nodeId, sequence, result, reason }: Failed): Promise<void> {
+    const isSlow = result.kind === "lost" && !(await this.#canary(promptMs));
+    if (isSlow) this.#silenced += 1;
+    else this.#write(nodeId, sequence, result, reason);
   }
 
   #write(nodeId: string, checkSequence: number, result: CheckResult, reason: string): void {

@@ -59,7 +59,8 @@ export class Vantage {
       vantage: name,
       nodeIds: () => [...this.#targets.keys()],
       checkNode: (nodeId) => this.#checkNode(nodeId),
-      checkCanary: () => this.#checkCanaries(),
+      checkCanary: (withinMs) => this.#checkCanaries(withinMs),
+      checkTimeoutMs: config.checkTimeoutMs,
       write: (verdict) => this.#producer?.send(nodeHealth, verdict.nodeId, verdict, Date.now()),
     });
     this.#paths = new PathProber({
@@ -117,10 +118,10 @@ export class Vantage {
     return result;
   }
 
-  async #checkCanaries(): Promise<boolean> {
-    const { canaries, checkTimeoutMs } = this.#config;
+  async #checkCanaries(timeoutMs: number): Promise<boolean> {
+    const { canaries } = this.#config;
     const asked = canaries.map(async (canary) => {
-      const result = await check({ url: new URL(canary), timeoutMs: checkTimeoutMs });
+      const result = await check({ url: new URL(canary), timeoutMs });
       if (result.kind !== "answered") throw new Error("silent");
     });
     return Promise.any(asked).then(
