@@ -163,6 +163,21 @@ describe("EventProducer", () => {
     expectLedger(["w4", "w5"]);
   });
 
+  it("does not write to a new log what it encoded for the one before", async () => {
+    producer = produce({ batchMs: 60_000, batchBytes: 1 });
+    await served.stop();
+    send(0, 2);
+    await served.replace({ logId: "another" });
+    await until(() => dropped.length === 2);
+    send(2, 4);
+    await producer.flush();
+    expect(dropped.map(([, code]) => code)).toEqual([
+      "OCDN_SOURCE_POSITION",
+      "OCDN_SOURCE_POSITION",
+    ]);
+    expectLedger(["w2", "w3"]);
+  });
+
   it("bounds flush and close while the engine is away", async () => {
     producer = produce({ flushMs: 30 });
     await served.stop();
