@@ -1,3 +1,4 @@
+import { isTokenName } from "../../domain/token.ts";
 import type { OverlayEntry } from "../../domain/weighted-pick.ts";
 import { supersedes } from "../../domain/weighted-pick.ts";
 import type { NodeInventory, NodeOverlay, ServicePolicy } from "../../schemas/generated/events.ts";
@@ -14,7 +15,7 @@ export interface FleetNode {
   readonly place: string;
   readonly country: string;
   readonly jurisdiction: string;
-  /** `scheme://host:port` of its base URL; undefined when that is none, and then it gets no clients. */
+  /** `scheme://host:port`; undefined when its base URL is none or no token can name it: then it gets no clients. */
   readonly origin: string | undefined;
   readonly capacityRps: number;
   readonly synthetic: boolean;
@@ -61,7 +62,7 @@ export class NodeTable implements PersistentView<NodeInventory> {
       place: node.place,
       country: node.country,
       jurisdiction: node.jurisdiction,
-      origin: originOf(node.baseUrl),
+      origin: isTokenName(nodeId) ? originOf(node.baseUrl) : undefined,
       capacityRps: node.capacityRps,
       synthetic: node.synthetic,
       inventory: node,
@@ -107,6 +108,8 @@ export class PolicyTable implements PersistentView<ServicePolicy> {
   }
 
   put(serviceId: string, policy: ServicePolicy): void {
+    // A service that no token can name has no clients.
+    if (!isTokenName(serviceId)) return;
     if (!this.#policies.has(serviceId) && this.#policies.size >= maxServices) return;
     this.#policies.set(serviceId, policy);
     this.#changed();

@@ -18,7 +18,7 @@ import { EdgeRecorder } from "./edge-recorder.ts";
 import { explain } from "./explain.ts";
 import { Freshness } from "./freshness.ts";
 import { flushMs } from "./limits.ts";
-import { Redirector, refuse } from "./redirector.ts";
+import { demandCellOf, Redirector, refuse } from "./redirector.ts";
 import { readHead } from "./request-head.ts";
 import { pathOf } from "./request-target.ts";
 import { Router } from "./router.ts";
@@ -192,7 +192,7 @@ export class EdgeGateway {
         },
       );
     if (!given) refuse(response, 503, origin === undefined ? reason : "NO_KEY");
-    else this.#sums.add(route.decisionCell || route.cell, serviceId, nodeId, 0);
+    else this.#sums.add(demandCellOf(route), serviceId, nodeId, 0);
     this.#recorder.record(
       {
         action: given ? "REDIRECTED" : "REFUSED",

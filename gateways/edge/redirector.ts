@@ -93,13 +93,7 @@ export class Redirector {
     const route = router.route(serviceId, client.family, client.bytes);
     const stale = isStale();
     const status = this.#send(response, target, serviceId, client, route, stale);
-    if (status === 302)
-      sums.add(
-        route.decisionCell === "" ? route.cell : route.decisionCell,
-        serviceId,
-        route.nodeId,
-        0,
-      );
+    if (status === 302) sums.add(demandCellOf(route), serviceId, route.nodeId, 0);
     const { family, bytes, length } = this.#block;
     const happening = this.#happening;
     happening.action = status === 302 ? "REDIRECTED" : "REFUSED";
@@ -161,6 +155,11 @@ export class Redirector {
     for (let at = 0; at < size; at++) block.bytes[at] = client.bytes[at] as number;
     clearHostBits(block.bytes, length);
   }
+}
+
+/** Demand counts for the cell whose decision directed it; where none is decided, for the whole country. */
+export function demandCellOf(route: Route): string {
+  return route.decisionCell === "" ? route.country : route.decisionCell;
 }
 
 function emptyHappening(): WritableHappening {

@@ -144,6 +144,15 @@ describe("routes", () => {
     expect(route("200.160.1.1").reason).toBe("NO_PERMITTED_NODE");
   });
 
+  it("never names a node or service that no token can name", () => {
+    const long = "N".repeat(65);
+    for (const nodeId of [long, "", "a b", "ü"]) tables.nodes.put(nodeId, nodeOf(nodeId));
+    decide("BR", { [long]: 0.5, "a b": 0.4, ü: 0.05, SAO: 0.05 });
+    expect(route("200.160.1.1").nodeId).toBe("SAO");
+    tables.policies.put(long, policyOf(long));
+    expect(route("200.160.1.1", long).reason).toBe("UNKNOWN_SERVICE");
+  });
+
   it("knows no service without a policy, and nothing without nodes", () => {
     expect(route("200.160.1.1", "video").reason).toBe("UNKNOWN_SERVICE");
     tables.clear();
