@@ -25,6 +25,8 @@ export interface BoundedServerOptions {
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
   readonly onUpgrade?: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
   readonly maxConnectionsPerAddress?: number;
+  /** A handler threw: the client got 500, the server goes on. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 const rate: unique symbol = Symbol("requests of this socket in this second");
@@ -69,7 +71,7 @@ export class BoundedServer {
     const { onUpgrade } = options;
     if (onUpgrade !== undefined) {
       this.#server.on("upgrade", (request, socket, head) =>
-        upgrade(request, socket as Socket, head, onUpgrade),
+        this.#upgrade(request, socket as Socket, head, onUpgrade),
       );
     }
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
@@ -115,8 +117,17 @@ export class BoundedServer {
 
   #take(request: IncomingMessage, response: ServerResponse): void {
     const status = this.#refusalOf(request);
-    if (status !== undefined) refuse(request, response, status);
-    else this.#options.onRequest(request, response);
+    if (status !== undefined) {
+      refuse(request, response, status);
+      return;
+    }
+    try {
+      this.#options.onRequest(request, response);
+    } catch (error) {
+      this.#options.onFault?.(error);
+      if (response.headersSent) response.destroy();
+      else refuse(request, response, 500);
+    }
   }
 
   /** The status with which a request is refused before anybody looks at it. */
@@ -129,6 +140,25 @@ export class BoundedServer {
     return framing === bodied ? refusalOfBody(request) : framing;
   }
 
+  #upgrade(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    onUpgrade: NonNullable<BoundedServerOptions["onUpgrade"]>,
+  ): void {
+    socket.on("error", () => socket.destroy());
+    if (request.rawHeaders.length > 2 * maxHeaderFields) {
+      refuseUpgrade(socket, "431 Request Header Fields Too Large");
+      return;
+    }
+    try {
+      onUpgrade(request, socket, head);
+    } catch (error) {
+      this.#options.onFault?.(error);
+      socket.destroy();
+    }
+  }
+
   #underRate(socket: CountedSocket): boolean {
     const state = socket[rate];
     if (state === undefined || state.second !== this.#second) {
@@ -139,20 +169,6 @@ export class BoundedServer {
     if (state.count <= maxRequestRatePerSocket) return true;
     return this.#options.isTrusted(socket.remoteAddress ?? "");
   }
-}
-
-function upgrade(
-  request: IncomingMessage,
-  socket: Socket,
-  head: Buffer,
-  onUpgrade: NonNullable<BoundedServerOptions["onUpgrade"]>,
-): void {
-  socket.on("error", () => socket.destroy());
-  if (request.rawHeaders.length > 2 * maxHeaderFields) {
-    refuseUpgrade(socket, "431 Request Header Fields Too Large");
-    return;
-  }
-  onUpgrade(request, socket, head);
 }
 
 /** Ends an upgrade with an HTTP status, e.g. `401 Unauthorized`, and a reason where one is given. */

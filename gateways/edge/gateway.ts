@@ -16,6 +16,7 @@ import { ClientReader } from "./client-reader.ts";
 import type { EdgeConfig } from "./config.ts";
 import { EdgeRecorder } from "./edge-recorder.ts";
 import { explain } from "./explain.ts";
+import { faultLog } from "./fault-log.ts";
 import { Freshness } from "./freshness.ts";
 import { flushMs } from "./limits.ts";
 import { demandCellOf, Redirector, refuse } from "./redirector.ts";
@@ -96,18 +97,21 @@ export class EdgeGateway {
       tokenLifetimeMs: config.tokenLifetimeSeconds * 1_000,
       debugHeaders: config.debugHeaders,
     });
+    const onFault = faultLog(logger);
     const isTrusted = (address: string): boolean => this.#clients.isTrusted(address);
     this.#public = new BoundedServer({
       host: config.host,
       port: config.port,
       isTrusted,
       maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+      onFault,
       onRequest: (request, response) => this.#handle(request, response),
     });
     this.#admin = new BoundedServer({
       host: config.adminHost,
       port: config.adminPort,
       isTrusted,
+      onFault,
       onRequest: (request, response) => this.#handleAdmin(request, response),
     });
   }

@@ -13,7 +13,7 @@ import { openSite } from "./site.ts";
 export async function run(input: NodeInput, logger: Logger): Promise<Running> {
   const config = readConfig(nodeSchema, input, "the edge node");
   const { folder, nodeId } = config;
-  const node = new EdgeNode(config, await openSite(config, logger));
+  const node = new EdgeNode(config, await openSite(config, logger), logger);
   const port = await node.start();
   const link = new LogLink({
     connect: () => connectLog({ folder, name: nodeId, timeoutMs: connectTimeoutMs }),

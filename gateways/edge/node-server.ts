@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Logger } from "pino";
 import { OpenCdnError } from "../../streams/errors.ts";
 import type { Log } from "../../streams/log.ts";
 import { EventProducer } from "../../streams/producer.ts";
@@ -13,6 +14,7 @@ import { ClientReader } from "./client-reader.ts";
 import type { NodeConfig } from "./config.ts";
 import { type Content, ContentStore } from "./content.ts";
 import { EdgeRecorder, type Happening } from "./edge-recorder.ts";
+import { faultLog } from "./fault-log.ts";
 import { PolicyTable } from "./fleet-tables.ts";
 import { flushMs } from "./limits.ts";
 import { NodeCounters } from "./node-counters.ts";
@@ -67,7 +69,7 @@ export class EdgeNode {
   #timer: NodeJS.Timeout | undefined;
 
   /** Throws OCDN_CONFIG when one of the URLs is more than an origin. */
-  constructor(config: NodeConfig, site: Site) {
+  constructor(config: NodeConfig, site: Site, logger: Logger) {
     const { nodeId, synthetic, bootstrapUrl } = config;
     this.#config = config;
     this.#site = site;
@@ -76,6 +78,7 @@ export class EdgeNode {
       this.#origin = requireOrigin(nodeId, "publicUrl", config.publicUrl);
     }
     this.#content = new ContentStore({ nodeId, place: config.place });
+    const onFault = faultLog(logger);
     const clients = new ClientReader(clientAddressOptions(config.proxies));
     this.#visitors = new VisitorReader({
       clients,
@@ -95,6 +98,7 @@ export class EdgeNode {
       port: config.port,
       isTrusted: (address) => clients.isTrusted(address),
       maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+      onFault,
       onRequest: (request, response) => this.#handle(request, response),
       onUpgrade: (request, socket, head) => this.#upgrade(request, socket, head),
     });

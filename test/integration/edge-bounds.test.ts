@@ -16,6 +16,7 @@ import { getRaw, openFrom, parseRaw, sendRaw } from "../kits/raw-http.ts";
 let server: BoundedServer;
 let port = 0;
 let requests = 0;
+const faults: unknown[] = [];
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
@@ -23,8 +24,10 @@ beforeAll(async () => {
     host: "127.0.0.1",
     port: 0,
     isTrusted: (address) => address === "127.0.0.9",
+    onFault: (error) => faults.push(error),
     onRequest: (request, response) => {
       requests += 1;
+      if (request.url === "/throws") throw new Error("a bug");
       response
         .writeHead(isPlainTarget(request.url ?? "") ? 200 : 400, ["Content-Length", "0"])
         .end();
@@ -83,6 +86,12 @@ describe("a request that is too much", () => {
     expect(await statusOf("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nb")).toBe(400);
     expect(await statusOf(`${head}Content-Length: 1\r\nConnection: close\r\n\r\nb`)).toBe(200);
   });
+});
+
+it("a handler that throws costs its client a 500 and nobody else anything", async () => {
+  expect((await getRaw(port, "/throws")).status).toBe(500);
+  expect(faults.map(String)).toEqual(["Error: a bug"]);
+  expect((await getRaw(port, "/")).status).toBe(200);
 });
 
 describe("requests that two parsers could read differently", () => {

@@ -51,7 +51,7 @@ beforeAll(async () => {
     heartbeatMs,
     metricsEveryMs: 100,
   });
-  node = new EdgeNode(config, kit.site);
+  node = new EdgeNode(config, kit.site, kit.logger);
   port = await node.start();
   node.attach(log);
   const fractions = { TYO: 1 };
