@@ -1,4 +1,4 @@
-import type { SchemaNode } from "./schema-node.ts";
+import type { NamedNode, SchemaNode } from "./schema-node.ts";
 
 const EMPTY = 0xc15d213aa4d7a795n;
 const TABLE: readonly bigint[] = Array.from({ length: 256 }, (_, index) => {
@@ -46,10 +46,7 @@ function print(node: SchemaNode, seen: Set<string>): string {
   }
 }
 
-function printNamed(
-  node: Extract<SchemaNode, { readonly name: string }>,
-  seen: Set<string>,
-): string {
+function printNamed(node: NamedNode, seen: Set<string>): string {
   if (seen.has(node.name)) {
     return `"${node.name}"`;
   }

@@ -1,5 +1,5 @@
 import { defineSchema, type EventSchema } from "./event-schema.ts";
-import type { FieldNode, RecordNode, SchemaNode } from "./schema-node.ts";
+import type { FieldNode, NamedNode, RecordNode, SchemaNode } from "./schema-node.ts";
 
 /**
  * A reader's schema with only some fields of an event, in the event's own order. A `Decoder` with it
@@ -46,10 +46,7 @@ function describe(node: SchemaNode, seen: Set<string>): unknown {
   }
 }
 
-function describeNamed(
-  node: Extract<SchemaNode, { readonly name: string }>,
-  seen: Set<string>,
-): unknown {
+function describeNamed(node: NamedNode, seen: Set<string>): unknown {
   const head = { type: node.kind, name: node.name, aliases: node.aliases };
   switch (node.kind) {
     case "fixed":

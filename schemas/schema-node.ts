@@ -72,14 +72,10 @@ export interface RecordNode {
   readonly doc: string | undefined;
 }
 
-export type SchemaNode =
-  | PrimitiveNode
-  | FixedNode
-  | EnumNode
-  | ArrayNode
-  | MapNode
-  | UnionNode
-  | RecordNode;
+/** What may stand in a schema again by its name alone. */
+export type NamedNode = FixedNode | EnumNode | RecordNode;
+
+export type SchemaNode = PrimitiveNode | ArrayNode | MapNode | UnionNode | NamedNode;
 
 const PRIMITIVES: ReadonlySet<string> = new Set([
   "null",

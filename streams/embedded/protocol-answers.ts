@@ -38,16 +38,17 @@ export interface Welcome {
 }
 
 /** What the owner says on an established connection. */
-export type Answer =
+export type Answer = PlainAnswer | BulkAnswer;
+
+/** What is written in one piece. */
+export type PlainAnswer =
   | {
       readonly kind: "appended";
       readonly outcome: "appended" | "duplicate" | "conflict";
       readonly position: string | undefined;
     }
   | { readonly kind: "position"; readonly position: string | undefined }
-  | { readonly kind: "chunks"; readonly chunks: readonly Chunk[] }
   | { readonly kind: "following"; readonly positions: readonly Position[] }
-  | { readonly kind: "chunk"; readonly snapshot: boolean; readonly chunk: Chunk }
   | {
       readonly kind: "snapshot";
       readonly phase: "begins" | "complete";
@@ -57,9 +58,14 @@ export type Answer =
   | { readonly kind: "caughtUp" }
   | { readonly kind: "dropped"; readonly count: number }
   | { readonly kind: "topics"; readonly topics: readonly TopicStatus[] }
-  | { readonly kind: "schemas"; readonly schemas: SchemaTable }
   | { readonly kind: "unfollowed" }
   | ErrorAnswer;
+
+/** What is written in parts. */
+export type BulkAnswer =
+  | { readonly kind: "chunks"; readonly chunks: readonly Chunk[] }
+  | { readonly kind: "chunk"; readonly snapshot: boolean; readonly chunk: Chunk }
+  | { readonly kind: "schemas"; readonly schemas: SchemaTable };
 
 export interface ErrorAnswer {
   readonly kind: "error";
@@ -144,11 +150,7 @@ function readSchemas(reader: FieldReader): SchemaTable {
 }
 
 /** Everything but chunks, whose records follow their head in a write of their own. */
-export function encodeAnswer(
-  request: number,
-  topics: TopicNames,
-  answer: Exclude<Answer, { readonly kind: "chunk" | "chunks" | "schemas" }>,
-): Buffer {
+export function encodeAnswer(request: number, topics: TopicNames, answer: PlainAnswer): Buffer {
   const writer = new FieldWriter(messageTypes[answer.kind], request);
   switch (answer.kind) {
     case "appended":

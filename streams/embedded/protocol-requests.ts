@@ -50,8 +50,10 @@ export interface AppendMessage {
 }
 
 /** What an established client asks for. */
-export type Request =
-  | AppendMessage
+export type Request = AppendMessage | PlainRequest;
+
+/** What carries no records. */
+export type PlainRequest =
   | { readonly kind: "sourcePosition"; readonly source: string }
   | {
       readonly kind: "read";
@@ -100,11 +102,7 @@ export function encodeAppend(
   return writer.finish();
 }
 
-export function encodeRequest(
-  request: number,
-  topics: TopicNames,
-  message: Exclude<Request, AppendMessage>,
-): Buffer {
+export function encodeRequest(request: number, topics: TopicNames, message: PlainRequest): Buffer {
   const writer = new FieldWriter(messageTypes[message.kind], request);
   switch (message.kind) {
     case "sourcePosition":
