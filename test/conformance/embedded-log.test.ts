@@ -9,7 +9,8 @@ import { EmbeddedLog } from "../../streams/embedded/embedded-log.ts";
 import { ownerSocketPath } from "../../streams/embedded/owner.ts";
 import { type LogServer, serveLog } from "../../streams/embedded/server.ts";
 import { allTopics, tableNames } from "../../streams/topics.ts";
-import { describeLog, type LogUnderTest } from "./log-port.ts";
+import type { LogUnderTest } from "./log-kit.ts";
+import { describeLog } from "./log-port.ts";
 
 const dayMs = 86_400_000;
 // Small segments, so that retention has whole ones to unlink.
