@@ -18,7 +18,7 @@ import { EdgeRecorder } from "./edge-recorder.ts";
 import { explain } from "./explain.ts";
 import { faultLog } from "./fault-log.ts";
 import { Freshness } from "./freshness.ts";
-import { flushMs } from "./limits.ts";
+import { batchMs, flushMs } from "./limits.ts";
 import { demandCellOf, Redirector, refuse } from "./redirector.ts";
 import { readHead } from "./request-head.ts";
 import { pathOf } from "./request-target.ts";
@@ -138,7 +138,7 @@ export class EdgeGateway {
       onCaughtUp: () => this.#freshness.caughtUp(),
       onState: (connected) => this.#freshness.reach(connected),
     });
-    this.#producer = new EventProducer({ log, flushMs, name: `edge/${gatewayId}` });
+    this.#producer = new EventProducer({ log, flushMs, batchMs, name: `edge/${gatewayId}` });
     this.#recorder.attach(this.#producer);
   }
 

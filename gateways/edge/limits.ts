@@ -52,6 +52,8 @@ export const maxMessageRate: number = 200;
 export const maxClosedSessions: number = 10_000;
 /** Bytes of generated objects that a node keeps. */
 export const maxContentCacheBytes: number = 16 * 1_048_576;
+/** Time that edge events gather before they leave: the log's owner then has 25 commits a second of a gateway. */
+export const batchMs: number = 40;
 /** Wait for the log to take the last events at an orderly stop. */
 export const flushMs: number = 2_000;
 /** Wait for open requests at an orderly stop; after it they are cut. */
