@@ -9,18 +9,18 @@ import { RecordedView } from "./recorded.ts";
 import type { Sink, SinkInput } from "./sink.ts";
 import { type RefusedRecord, SinkLane } from "./sink-lane.ts";
 import type { Topic } from "./topic.ts";
+import { ViewKeys } from "./view-keys.ts";
 
 /** Finished events that wait for an earlier one of their slot. */
 const maxWaiting = 4_096;
 /** Refused records that wait for a commit. */
 const maxRefusedBytes = 4 * 1_048_576;
-/** A handler that fails is called once more. */
-const attempts = 2;
-
 export interface SinkIntakeOptions {
   readonly log: Log;
   readonly sink: Sink;
   readonly inFlight: number;
+  /** How often a handler is called for one event before the event is refused. */
+  readonly attempts: number;
   readonly handlerMs: number;
   readonly retryMs: number;
   readonly signal: AbortSignal;
@@ -41,6 +41,8 @@ export class SinkIntake {
   readonly #options: SinkIntakeOptions;
   readonly #inputs = new Map<string, Input>();
   readonly #lanes = new Map<string, SinkLane[]>();
+  /** What a view holds of each table, so that it is told of keys that a snapshot no longer has. */
+  readonly #views = new Map<string, ViewKeys>();
   /** The last effect under way of each key. */
   readonly #byKey = new Map<string, Promise<void>>();
   #inFlight = 0;
@@ -55,6 +57,9 @@ export class SinkIntake {
       const { topic } = input;
       const decoder = new Decoder(topic.schema, log.schemas);
       this.#inputs.set(topic.name, { topic, on: input.on as Input["on"], decoder });
+      if (sink.from === "snapshot" && topic.kind === "table") {
+        this.#views.set(topic.name, new ViewKeys());
+      }
     }
     options.signal.addEventListener("abort", () => this.#wake(), { once: true });
   }
@@ -72,6 +77,10 @@ export class SinkIntake {
         lanes.push(new SinkLane(topic, slot, committed(topic, slot)));
       }
       this.#lanes.set(topic, lanes);
+      // Another log: the view begins empty.
+      for (const { slot, key } of this.#views.get(topic)?.takeAll() ?? []) {
+        this.#gone(topic, slot, key);
+      }
     }
   }
 
@@ -113,8 +122,14 @@ export class SinkIntake {
 
   snapshot(topic: string, slot: number, phase: "begins" | "complete", offset: number): void {
     const lane = this.#lanes.get(topic)?.[slot];
-    if (phase === "begins") lane?.restart();
-    else lane?.pass(offset);
+    const view = this.#views.get(topic);
+    if (phase === "begins") {
+      lane?.restart();
+      view?.begin(slot);
+      return;
+    }
+    for (const key of view?.complete(slot) ?? []) this.#gone(topic, slot, key);
+    lane?.pass(offset);
   }
 
   /** Takes the records of a chunk; a promise where it has to wait for room. */
@@ -166,6 +181,30 @@ export class SinkIntake {
       lane.pass(next);
       return;
     }
+    this.#views.get(event.topic)?.took(event.slot, event.key, event.value !== null);
+    this.#hand({ input, lane, event, next, raw: () => rawOf(cursor, snapshot) });
+  }
+
+  /** Tells a view of a key that a snapshot no longer has, as if its tombstone had come. */
+  #gone(topic: string, slot: number, key: string): void {
+    const input = this.#inputs.get(topic);
+    const lane = this.#lanes.get(topic)?.[slot] ?? new SinkLane(topic, slot, undefined);
+    if (input === undefined) return;
+    const event = new RecordedView();
+    const bytes = Buffer.from(key);
+    event.topic = topic;
+    event.slot = slot;
+    event.offset = -1;
+    event.timestampMs = Date.now();
+    event.eventMs = event.timestampMs;
+    event.at(bytes, 0, bytes.length);
+    const { timestampMs } = event;
+    const raw = { topic, slot, offset: -1, timestampMs, key: bytes, value: Buffer.alloc(0) };
+    this.#hand({ input, lane, event, next: undefined, raw: () => raw });
+  }
+
+  /** Calls the handler, after that of the event before it of the same key. */
+  #hand({ input, lane, event, next, raw: rawNow }: Handing): void {
     const place = `${event.topic}\n${event.key}`;
     const before = this.#byKey.get(place);
     const call = before === undefined ? callOf(input, event) : undefined;
@@ -173,7 +212,7 @@ export class SinkIntake {
       lane.pass(next);
       return;
     }
-    const raw = rawOf(cursor, snapshot);
+    const raw = rawNow();
     const finish = lane.take(next);
     this.#inFlight += 1;
     const done = this.#effect({ input, event, before, call }).then((outcome) => {
@@ -187,9 +226,9 @@ export class SinkIntake {
     this.#byKey.set(place, done);
   }
 
-  /** Waits for the event before it of the same key, then for its own effect, which is tried twice. */
+  /** Waits for the event before it of the same key, then for its own effect, which is tried `attempts` times. */
   async #effect({ input, event, before, call }: Effect): Promise<Outcome> {
-    const { signal, handlerMs, retryMs } = this.#options;
+    const { signal, handlerMs, retryMs, attempts } = this.#options;
     await before;
     let attempt = before === undefined ? call : callOf(input, event);
     for (let made = 1; ; made++) {
@@ -223,6 +262,15 @@ export class SinkIntake {
     this.#waiters = [];
     for (const waiter of waiters) waiter();
   }
+}
+
+interface Handing {
+  readonly input: Input;
+  readonly lane: SinkLane;
+  readonly event: RecordedView;
+  /** Position after it. */
+  readonly next: number | undefined;
+  readonly raw: () => RawRecord;
 }
 
 interface Effect {

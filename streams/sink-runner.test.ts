@@ -5,6 +5,7 @@ import { EventProducer } from "./producer.ts";
 import { type Sink, type SinkInput, sinkInput } from "./sink.ts";
 import type { RefusedRecord } from "./sink-lane.ts";
 import { type RunningSink, type RunSinkOptions, runSink } from "./sink-runner.ts";
+import { SourceWriter } from "./source-writer.ts";
 import { latestWords, ServedLog, type Word, words } from "./testing/served-log.ts";
 import { deadLetters } from "./topics.ts";
 
@@ -248,6 +249,51 @@ describe("runSink", () => {
     }
     await stopSink();
     expect(served.read(deadLetters)).toHaveLength(1);
+  });
+
+  it("tells a view of keys that left while it could not look", async () => {
+    const view = new Map<string, string>();
+    const keep = ({ key, value }: Recorded<Word>): void => {
+      if (value === null) view.delete(key);
+      else view.set(key, value.text);
+    };
+    const send = async (key: string): Promise<void> => {
+      producer.send(latestWords, key, { text: key }, 1);
+      await producer.flush();
+    };
+    for (const key of ["a", "b", "c"]) await send(key);
+    run(sinkOf("snapshot", keep, [sinkInput(latestWords, keep)]));
+    await until(() => view.size === 3);
+    await served.stop();
+    const { owner } = served;
+    const batch = new RecordBatch();
+    new SourceWriter(owner.log, "other").remove(batch, latestWords, "b");
+    const sections = batch.sections();
+    await owner.submit({ source: "other", previous: undefined, position: "1", sections });
+    // The tombstone is no longer in the tail, so that only a snapshot can tell.
+    for (let slot = 0; slot < owner.log.slots; slot++) {
+      owner.forget(latestWords.name, slot, owner.log.endOffset(latestWords.name, slot));
+    }
+    await served.start();
+    await until(() => view.size === 2);
+    expect([...view.keys()].sort()).toEqual(["a", "c"]);
+    await served.replace({ logId: "another-log" });
+    await until(() => served.log.logId === "another-log");
+    await send("d");
+    await until(() => view.has("d"));
+    expect([...view.keys()]).toEqual(["d"]);
+  });
+
+  it("calls a handler as often as it is told to before it refuses", async () => {
+    let calls = 0;
+    const fails = (): Promise<void> => {
+      calls += 1;
+      return Promise.reject(new Error("no"));
+    };
+    await sendAll("a1");
+    run(sinkOf("committed", fails), { attempts: 1 });
+    await until(() => served.read(deadLetters).length === 1);
+    expect(calls).toBe(1);
   });
 
   it("takes nothing while it is paused, and all of it afterwards", async () => {

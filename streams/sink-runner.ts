@@ -12,6 +12,8 @@ const defaultInFlight = 64;
 /** Longest wait for one effect, and for a flush. */
 const defaultHandlerMs = 30_000;
 const defaultCommitMs = 1_000;
+/** A handler that fails is called once more. */
+const defaultAttempts = 2;
 /** Wait before a handler that failed is called once more. */
 const defaultRetryMs = 200;
 
@@ -21,15 +23,19 @@ export interface RunSinkOptions {
   /** Stops the sink; what it took is finished and committed. */
   readonly signal?: AbortSignal;
   readonly inFlight?: number;
+  /** How often a handler is called for one event before it is refused; 1 for one that tries again by itself. */
+  readonly attempts?: number;
   readonly handlerMs?: number;
   readonly commitMs?: number;
   readonly retryMs?: number;
-  /** A record was refused: undecodable bytes, or a handler that failed twice. */
+  /** A record was refused: undecodable bytes, or a handler that failed at every attempt. */
   readonly onRefused?: (record: RefusedRecord) => void;
   /** The log skipped records because the sink was too slow or too late. */
   readonly onDropped?: (count: number) => void;
   /** A flush, or reading the log, failed; it is tried again. */
   readonly onError?: (error: OpenCdnError) => void;
+  /** Connected to the engine or not. */
+  readonly onState?: (connected: boolean) => void;
 }
 
 export interface RunningSink {
@@ -46,7 +52,8 @@ export interface RunningSink {
  * Runs a sink on its inputs: a `committed` one from the position that it left in the log (the first time from a
  * table's snapshot and a stream's oldest record), a `snapshot` one from the tables' latest values and the streams'
  * ends. Events of one key are handled one after the other, others side by side. Undecodable records, and those
- * whose handler failed twice, become dead letters, once each.
+ * whose handler failed at every attempt, become dead letters, once each. A view is told of keys that left a table
+ * while it did not look, by a tombstone of its own.
  */
 export function runSink(options: RunSinkOptions): RunningSink {
   const run = new SinkRun(options);
@@ -76,6 +83,7 @@ class SinkRun {
       log: options.log,
       sink: options.sink,
       inFlight: options.inFlight ?? defaultInFlight,
+      attempts: options.attempts ?? defaultAttempts,
       handlerMs: options.handlerMs ?? defaultHandlerMs,
       retryMs: options.retryMs ?? defaultRetryMs,
       signal: this.#stop.signal,
@@ -126,7 +134,7 @@ class SinkRun {
   }
 
   #follow(): Follower {
-    const { log, onDropped, onError } = this.#options;
+    const { log, onDropped, onError, onState } = this.#options;
     const { intake } = this;
     return log.follow({
       topics: intake.topics,
@@ -135,6 +143,7 @@ class SinkRun {
       onSnapshot: (topic, slot, phase, offset) => intake.snapshot(topic, slot, phase, offset),
       onDropped: (count) => onDropped?.(count),
       onError: (error) => onError?.(error),
+      onState: (connected) => onState?.(connected),
     });
   }
 

@@ -14,7 +14,10 @@ export interface SinkInput<T> {
 export interface Sink {
   readonly name: string;
   readonly inputs: readonly SinkInput<never>[];
-  /** `snapshot`: rebuilds a view from the tables' latest values; `committed`: goes on at its position. */
+  /**
+   * `snapshot`: rebuilds a view from the tables' latest values, and is told by a null value of every key that left;
+   * `committed`: goes on at its position.
+   */
   readonly from: "snapshot" | "committed";
   /** Waits until everything taken so far is acknowledged. */
   flush(): Promise<void>;
