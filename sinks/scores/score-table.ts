@@ -1,48 +1,80 @@
 import type { NodeScore } from "../../schemas/generated/events.ts";
 
-/** Where hot node scores are kept for fast reads; drivers pass one conformance suite. */
+/**
+ * Where hot node scores are kept for fast reads. Every write says which moment of the log it stands for: whatever the
+ * order in which writes arrive, also from two processes at once, the one of the latest moment stands in the end. Of two
+ * writes of one moment the later call wins. Drivers pass one conformance suite.
+ */
 export interface ScoreTable {
-  /** Keeps the score unless a newer one is there; false when it was older. */
-  put(nodeId: string, score: NodeScore): Promise<boolean> | boolean;
-  /** Forgets a node that left, unless a newer score is there. */
-  remove(nodeId: string, eventMs: number): Promise<void> | void;
+  /** Keeps the score as of `atMs`; false when a newer write is known, or the table is full. */
+  put(nodeId: string, score: NodeScore, atMs: number): Promise<boolean> | boolean;
+  /** Forgets a node as of `atMs`; false when a newer write is known. */
+  remove(nodeId: string, atMs: number): Promise<boolean> | boolean;
   get(nodeId: string): Promise<NodeScore | undefined> | NodeScore | undefined;
   /** The `count` nodes with the highest static score, best first; ties by name. */
   top(count: number): Promise<readonly NodeScore[]> | readonly NodeScore[];
   size(): Promise<number> | number;
 }
 
-/** Most nodes that a table in memory keeps; a fleet has fewer. */
-const maxScores = 100_000;
+/** Most nodes that a table in memory knows, about 300 bytes each; a fleet has fewer. */
+const maxNodes = 100_000;
 
-/** The driver in this process: about 300 bytes a node. */
+interface Known {
+  readonly atMs: number;
+  /** Undefined for a node that was removed: an older write may still arrive. */
+  readonly score: NodeScore | undefined;
+}
+
+/** The driver in this process. */
 export class MemoryScoreTable implements ScoreTable {
-  readonly #scores = new Map<string, NodeScore>();
+  readonly #known = new Map<string, Known>();
+  readonly #maxNodes: number;
+  #size = 0;
 
-  put(nodeId: string, score: NodeScore): boolean {
-    const known = this.#scores.get(nodeId);
-    if (known !== undefined && known.eventMs > score.eventMs) return false;
-    if (known === undefined && this.#scores.size >= maxScores) return false;
-    this.#scores.set(nodeId, score);
-    return true;
+  constructor(limit: number = maxNodes) {
+    this.#maxNodes = limit;
   }
 
-  remove(nodeId: string, eventMs: number): void {
-    const known = this.#scores.get(nodeId);
-    if (known !== undefined && known.eventMs <= eventMs) this.#scores.delete(nodeId);
+  put(nodeId: string, score: NodeScore, atMs: number): boolean {
+    return this.#write(nodeId, { atMs, score });
+  }
+
+  remove(nodeId: string, atMs: number): boolean {
+    return this.#write(nodeId, { atMs, score: undefined });
   }
 
   get(nodeId: string): NodeScore | undefined {
-    return this.#scores.get(nodeId);
+    return this.#known.get(nodeId)?.score;
   }
 
   top(count: number): NodeScore[] {
-    return [...this.#scores.values()]
+    const scores: NodeScore[] = [];
+    for (const { score } of this.#known.values()) if (score !== undefined) scores.push(score);
+    return scores
       .sort((a, b) => b.staticScore - a.staticScore || (a.nodeId < b.nodeId ? -1 : 1))
       .slice(0, count);
   }
 
   size(): number {
-    return this.#scores.size;
+    return this.#size;
+  }
+
+  #write(nodeId: string, next: Known): boolean {
+    const before = this.#known.get(nodeId);
+    if (before !== undefined && before.atMs > next.atMs) return false;
+    if (before === undefined && this.#known.size >= this.#maxNodes && !this.#forgetRemoved()) {
+      return false;
+    }
+    this.#size += Number(next.score !== undefined) - Number(before?.score !== undefined);
+    this.#known.set(nodeId, next);
+    return true;
+  }
+
+  /** Makes room by the removal that has been known for the longest. */
+  #forgetRemoved(): boolean {
+    for (const [nodeId, { score }] of this.#known) {
+      if (score === undefined) return this.#known.delete(nodeId);
+    }
+    return false;
   }
 }

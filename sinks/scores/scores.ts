@@ -8,11 +8,11 @@ export function scoreSink(table: ScoreTable): Sink {
     name: "scores",
     from: "snapshot",
     inputs: [
-      sinkInput(nodeScores, async ({ key, value, timestampMs }) => {
-        if (value === null) await table.remove(key, timestampMs);
-        else await table.put(key, value);
+      sinkInput(nodeScores, async ({ key, value, eventMs }) => {
+        if (value === null) await table.remove(key, eventMs);
+        else await table.put(key, value, eventMs);
       }),
     ],
-    flush: async () => {},
+    flush: () => Promise.resolve(),
   };
 }
