@@ -93,7 +93,12 @@ function judge(
     ]),
   );
   const seen = visible === "WRONG" ? view("YES", true) : view(visible);
-  const fleet = { nodes, prices: new Map(), visibility: new Map([["10.0.0.0/8", seen]]) };
+  const fleet = {
+    nodes,
+    prices: new Map(),
+    overlay: new Map(),
+    visibility: new Map([["10.0.0.0/8", seen]]),
+  };
   return judgeNodes(fleet, rules, "DE", evidence, options);
 }
 

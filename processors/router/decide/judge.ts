@@ -4,6 +4,7 @@ import { staticScore } from "../../../domain/static-score.ts";
 import type {
   CandidateReason,
   NodeInventory,
+  NodeOverlay,
   NodePrice,
   PrefixVisibility,
   ServicePolicy,
@@ -18,6 +19,7 @@ export interface Fleet {
   readonly nodes: readonly NodeInventory[];
   readonly prices: ReadonlyMap<string, NodePrice>;
   readonly visibility: ReadonlyMap<string, PrefixVisibility>;
+  readonly overlay: ReadonlyMap<string, Pick<NodeOverlay, "alive" | "draining">>;
 }
 
 /** One node's case, with everything that an explanation says of it; the fraction is filled in later. */
@@ -61,6 +63,10 @@ export function judgeNodes(
     if (known === undefined) reasons.push("NO_EVIDENCE");
     else if (known.cell !== cell) reasons.push("WIDER_CELL");
     if (utilisation >= 1) reasons.push("OVERLOADED");
+    const entry = fleet.overlay.get(node.nodeId);
+    const unhealthy =
+      entry?.alive === false ? "UNHEALTHY" : entry?.draining === true ? "DRAINING" : undefined;
+    if (unhealthy !== undefined) reasons.push(unhealthy);
     return {
       nodeId: node.nodeId,
       masked: prohibition !== undefined || invisible !== undefined,
@@ -73,7 +79,9 @@ export function judgeNodes(
       priceMs,
       distanceKm: 0,
       staticScore: staticScore(rttMs, lossRatio, utilisation),
-      share: node.capacityRps * (weights.get(node.nodeId) ?? 1),
+      // A node that is dead or drains stays a candidate, for the gateway counts the healthy among them; it gets no
+      // share, so that its clients go where they are served next best and not to anybody.
+      share: unhealthy === undefined ? node.capacityRps * (weights.get(node.nodeId) ?? 1) : 0,
     };
   });
 }

@@ -12,6 +12,7 @@ import {
   deadLetters,
   nodeInventory,
   nodeLoads,
+  nodeOverlay,
   nodePrices,
   nodeScores,
   pathSamples,
@@ -176,6 +177,39 @@ describe("decide, with estimates and allocator", () => {
     driver.settle();
     driver.advance(20_000);
     expect(shares(driver, "BR|web")).toEqual({ SAO: 1, TYO: 0 });
+  });
+
+  it("sends a dead node's clients where they are served next best, and back", () => {
+    const driver = fleet();
+    driver.send(nodeInventory, "IAD", node("IAD", "US"));
+    driver.send(pathSamples, "BR", sample("BR", "IAD", 120));
+    driver.settle();
+    driver.advance(5_000);
+    const entry = {
+      nodeId: "SAO",
+      alive: false,
+      draining: false,
+      multiplier: 1,
+      epoch: 1,
+      sequence: 1,
+      reason: "QUORUM",
+    };
+    driver.send(nodeOverlay, "SAO", entry);
+    driver.settle();
+    const first = shares(driver, "BR|web");
+    expect(first["IAD"]).toBeGreaterThan(0.2);
+    expect(first["TYO"]).toBe(0);
+    driver.advance(10_000);
+    expect(shares(driver, "BR|web")).toEqual({ IAD: 1, SAO: 0, TYO: 0 });
+    const why = driver
+      .records(routeExplanations)
+      .filter((record) => record.key === "BR|web")
+      .at(-1)?.value;
+    expect(why?.candidates.find((c) => c.nodeId === "SAO")?.reasons).toContain("UNHEALTHY");
+    driver.send(nodeOverlay, "SAO", { ...entry, alive: true, multiplier: 0.1, sequence: 2 });
+    driver.settle();
+    driver.advance(10_000);
+    expect(shares(driver, "BR|web")).toEqual({ IAD: 0, SAO: 1, TYO: 0 });
   });
 
   it("moves what is over a node's capacity to the next one by its price, and back", () => {

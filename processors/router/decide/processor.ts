@@ -3,6 +3,7 @@ import type {
   CellEstimate,
   NodeInventory,
   NodeLoad,
+  NodeOverlay,
   NodePrice,
   PrefixVisibility,
   RouteDecision,
@@ -23,6 +24,7 @@ import {
   cellEstimates,
   nodeInventory,
   nodeLoads,
+  nodeOverlay,
   nodePrices,
   prefixVisibility,
   routeDecisions,
@@ -61,6 +63,8 @@ const visibility: RecordStoreSpec<PrefixVisibility> = recordStoreSpec(
   prefixVisibility.schema,
 );
 const prices: RecordStoreSpec<NodePrice> = recordStoreSpec("prices", nodePrices.schema);
+/** The overlay as far as it concerns shares: who is dead or draining. The ramp is the gateway's. */
+const overlay: RecordStoreSpec<NodeOverlay> = recordStoreSpec("overlay", nodeOverlay.schema);
 const loads: RecordStoreSpec<NodeLoad> = recordStoreSpec("loads", nodeLoads.schema);
 
 const noId = new Uint8Array(16);
@@ -94,6 +98,7 @@ export function decideProcessor(input: DecideInput = {}): Processor {
       table(servicePolicies, policies),
       table(prefixVisibility, visibility),
       table(nodePrices, prices),
+      global(nodeOverlay, onOverlay),
     ],
     outputs: [routeDecisions, routeExplanations, nodeLoads],
     stores: [
@@ -105,6 +110,7 @@ export function decideProcessor(input: DecideInput = {}): Processor {
       policies,
       visibility,
       prices,
+      overlay,
       loads,
     ],
     // Steps and loads are paced by timers, also where no sample comes to move the time.
@@ -139,6 +145,20 @@ function table<T>(topic: Topic<T>, spec: RecordStoreSpec<T>): AnyInput {
     work.fleet = undefined;
     work.services = undefined;
   });
+}
+
+function onOverlay(event: Recorded<NodeOverlay>, context: Context): void {
+  const store = context.records(overlay);
+  const before = store.get(event.key);
+  const { value } = event;
+  if (value === null) store.delete(event.key);
+  else store.put(event.key, value);
+  const serves = (entry: NodeOverlay | null | undefined): boolean =>
+    entry === null || entry === undefined || (entry.alive && !entry.draining);
+  if (serves(before) === serves(value)) return;
+  const work = workOf(context);
+  work.fleetTrigger = nodeOverlay.name;
+  work.fleet = undefined;
 }
 
 function onEstimate(event: Recorded<CellEstimate>, context: Context): void {
@@ -178,6 +198,7 @@ function fleetOf(context: Context): {
       })),
     prices: new Map(context.records(prices).entries()),
     visibility: new Map(context.records(visibility).entries()),
+    overlay: new Map(context.records(overlay).entries()),
   };
   work.services ??= context
     .records(policies)
