@@ -8,6 +8,7 @@ import type { Emitted } from "../../streams/processor.ts";
 import { EventProducer } from "../../streams/producer.ts";
 import { cellRequests } from "../../streams/topics.ts";
 import { clientAddressOptions } from "../site/config.ts";
+import { EnginePulse } from "../site/engine-pulse.ts";
 import { TableFollower } from "../site/table-follower.ts";
 import { answerAdmin, sendJson } from "./admin-server.ts";
 import { BoundedServer } from "./bounded-server.ts";
@@ -54,6 +55,7 @@ export class EdgeGateway {
   readonly #admin: BoundedServer;
   #producer: EventProducer | undefined;
   #follower: TableFollower | undefined;
+  #pulse: EnginePulse | undefined;
   #timer: NodeJS.Timeout | undefined;
   #partTimer: NodeJS.Timeout | undefined;
   #sumsSinceMs = performance.now();
@@ -138,6 +140,7 @@ export class EdgeGateway {
       onCaughtUp: () => this.#freshness.caughtUp(),
       onState: (connected) => this.#freshness.reach(connected),
     });
+    this.#pulse = new EnginePulse({ log, onPulse: (answered) => this.#freshness.reach(answered) });
     this.#producer = new EventProducer({ log, flushMs, batchMs, name: `edge/${gatewayId}` });
     this.#recorder.attach(this.#producer);
   }
@@ -150,6 +153,7 @@ export class EdgeGateway {
     this.#closeSums();
     this.#sendSums(this.#closedSums.length);
     await this.#producer?.close();
+    await this.#pulse?.close();
     this.#follower?.close();
     await this.#file.close();
     this.#site.close();
