@@ -82,7 +82,9 @@ function existingFolder(settings: Settings, name: string | undefined): string {
   if (existsSync(folder)) return folder;
   throw new OpenCdnError(
     "OCDN_NOT_FOUND",
-    `opening the log: there is none in ${folder}; \`opencdn up\` makes one, or say --data`,
+    name === undefined
+      ? `opening the log: there is none in ${folder}; \`opencdn up\` makes one, or say --data`
+      : `opening the log: there is none called ${name} in ${settings.data}; \`opencdn ingest\` makes one`,
   );
 }
 
@@ -157,7 +159,8 @@ ingest
       },
       command: Command,
     ) => {
-      const { ingestMrt, printBgpdump } = await import("./commands/ingest.ts");
+      const { checkReadable, ingestMrt, printBgpdump } = await import("./commands/ingest.ts");
+      await checkReadable(files);
       if (options.print !== undefined) {
         if (options.print !== "bgpdump")
           throw new OpenCdnError("OCDN_USAGE", "printing: the one format is bgpdump");
@@ -203,7 +206,8 @@ ingest
       options: { log: string; start: string; sliceSeconds: number; split?: number; json: boolean },
       command: Command,
     ) => {
-      const { ingestRtt } = await import("./commands/ingest.ts");
+      const { checkReadable, ingestRtt } = await import("./commands/ingest.ts");
+      await checkReadable([file]);
       const startMs = Date.parse(options.start);
       if (!Number.isFinite(startMs))
         throw new OpenCdnError(
@@ -271,6 +275,7 @@ program
   .description("make the log say what a fleet file says: shows the difference and asks")
   .option("--yes", "do not ask", false)
   .option("--dry-run", "only show the difference", false)
+  .addOption(logOption())
   .addOption(jsonOption())
   .action(
     async (

@@ -20,6 +20,11 @@ export const maxRecordsPerTurn: number = 4_096;
 export const maxAheadMs: number = 60_000;
 /** Silence after which ticks advance an input's stream time. */
 export const defaultIdleMs: number = 10_000;
+/**
+ * Most that one tick advances a silent input: while the process was down nobody could be heard, so a downtime may not
+ * count as silence (and fire every alert that waits for one) before the inputs had a chance to speak.
+ */
+export const maxIdleStepMs: number = 5_000;
 /** Slots of a new log. */
 export const defaultSlots: number = 16;
 export const maxSlots: number = 1_024;

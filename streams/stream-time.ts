@@ -1,4 +1,4 @@
-import { maxAheadMs } from "./limits.ts";
+import { maxAheadMs, maxIdleStepMs } from "./limits.ts";
 import type { PackedStore } from "./store.ts";
 
 const key = new TextEncoder().encode("time");
@@ -63,7 +63,7 @@ export class StreamTime {
     if (silentMs < idleMs) return false;
     // An input that was never heard begins at the latest time that the task knows of.
     const streamMs = (this.#streamMs[input] as number) || this.latestMs;
-    this.#streamMs[input] = streamMs + elapsedMs;
+    this.#streamMs[input] = streamMs + Math.min(elapsedMs, maxIdleStepMs);
     return true;
   }
 

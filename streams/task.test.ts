@@ -84,8 +84,19 @@ describe("a task", () => {
     driver.tick(t0 + 9_000);
     expect(driver.outputs(counts)).toEqual([]);
     driver.tick(t0 + 12_000);
+    driver.tick(t0 + 17_000);
     driver.tick(t0 + 20_000);
     expect(driver.outputs(counts).map((output) => output.key)).toEqual(["a"]);
+  });
+
+  it("does not take a downtime for silence", () => {
+    const driver = new TestDriver(counter());
+    driver.send(words, "a", word, { eventMs: t0 });
+    driver.tick(t0 + 1_000);
+    driver.tick(t0 + 3_600_000);
+    expect(driver.outputs(counts).map((output) => output.key)).toEqual(["a/seen"]);
+    driver.send(words, "b", word, { eventMs: t0 + 3_600_100 });
+    expect(driver.outputs(counts).map((output) => output.key)).toEqual(["a", "b/seen"]);
   });
 
   it("clamps a record that is far ahead of its ingestion", () => {

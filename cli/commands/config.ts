@@ -1,8 +1,10 @@
-import { stringify } from "yaml";
+import { Document, isMap, isScalar, type YAMLMap } from "yaml";
 import { z } from "zod";
 import { edgeSchema } from "../../gateways/edge/config.ts";
+import { sinksSchema } from "../../sinks/config.ts";
+import { readConfig } from "../../streams/read-config.ts";
 import { print, printJson } from "../output.ts";
-import { type Settings, settingsSchema } from "../settings.ts";
+import { places, type Settings, settingsSchema } from "../settings.ts";
 
 interface JsonSchema {
   readonly description?: string;
@@ -10,45 +12,47 @@ interface JsonSchema {
   readonly default?: unknown;
 }
 
-/** `opencdn config`: the settings in force, each with its meaning; `--json` gives the values alone. */
+/**
+ * `opencdn config`: the settings in force as YAML that can be put into opencdn.yaml, each with its meaning; `--json`
+ * gives the values alone. Throws OCDN_CONFIG for an option of a part that it does not have.
+ */
 export function printConfig(settings: Settings, options: { readonly json: boolean }): void {
+  const folder = places(settings.data).log;
+  readConfig(edgeSchema, { folder, ...settings.edge }, "the access gateway (edge)");
+  readConfig(sinksSchema, { folder, ...settings.sinks }, "the sinks");
   if (options.json) {
     printJson(settings);
     return;
   }
-  const schema = z.toJSONSchema(settingsSchema, {
-    io: "input",
-    unrepresentable: "any",
-  }) as JsonSchema;
-  print("# Settings in force. Put what you change into opencdn.yaml; unknown keys are refused.");
-  for (const [key, value] of Object.entries(settings)) {
-    printEntry(key, value, schema.properties?.[key], 0);
-  }
-  print("# Options of the access gateway (edge:), with their defaults:");
-  const edge = z.toJSONSchema(edgeSchema, { io: "input", unrepresentable: "any" }) as JsonSchema;
-  for (const [key, option] of Object.entries(edge.properties ?? {})) {
-    const normal = option.default === undefined ? "" : ` (${JSON.stringify(option.default)})`;
-    print(`#   ${key}${normal}: ${option.description ?? ""}`.trimEnd());
+  const document = new Document(settings);
+  document.commentBefore =
+    " Settings in force. Put what you change into opencdn.yaml; unknown keys are refused.";
+  if (isMap(document.contents)) describe(document.contents as YAMLMap, schemaOf(settingsSchema));
+  print(document.toString({ lineWidth: 0, flowCollectionPadding: false }).trimEnd());
+  printOptions("edge", schemaOf(edgeSchema));
+  printOptions("sinks", schemaOf(sinksSchema));
+}
+
+function schemaOf(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
+}
+
+/** Puts each key's meaning in a comment above it. */
+function describe(map: YAMLMap, schema: JsonSchema): void {
+  for (const { key, value } of map.items) {
+    if (!isScalar(key)) continue;
+    const of = schema.properties?.[String(key.value)];
+    if (of?.description !== undefined) key.commentBefore = ` ${of.description}`;
+    if (isMap(value) && of !== undefined) describe(value, of);
   }
 }
 
-function printEntry(
-  key: string,
-  value: unknown,
-  schema: JsonSchema | undefined,
-  depth: number,
-): void {
-  const indent = "  ".repeat(depth);
-  const words = schema?.description === undefined ? "" : `  # ${schema.description}`;
-  const nested = typeof value === "object" && value !== null && !Array.isArray(value);
-  if (!nested || Object.keys(value).length === 0) {
-    print(
-      `${indent}${stringify({ [key]: value ?? null }, { lineWidth: 0, flowCollectionPadding: false }).trim()}${words}`,
-    );
-    return;
-  }
-  print(`${indent}${key}:${words}`);
-  for (const [name, entry] of Object.entries(value)) {
-    printEntry(name, entry, schema?.properties?.[name], depth + 1);
+/** The options that a part takes, with their defaults, as comments. */
+function printOptions(part: string, schema: JsonSchema): void {
+  print(`# Options under ${part}, with their defaults:`);
+  for (const [key, option] of Object.entries(schema.properties ?? {})) {
+    if (key === "folder") continue;
+    const normal = option.default === undefined ? "" : ` (${JSON.stringify(option.default)})`;
+    print(`#   ${key}${normal}: ${option.description ?? ""}`.trimEnd());
   }
 }

@@ -1,6 +1,8 @@
+import { access, constants } from "node:fs/promises";
 import { printMrt } from "../../gateways/bgp/mrt-print.ts";
 import { openMrtSource } from "../../gateways/bgp/mrt-source.ts";
 import { openRttSource } from "../../gateways/probes/rtt-source.ts";
+import { messageOf, OpenCdnError } from "../../streams/errors.ts";
 import type { Log } from "../../streams/log.ts";
 import { runSource } from "../../streams/source-runner.ts";
 import { Progress, print, printJson, printTable } from "../output.ts";
@@ -16,9 +18,21 @@ interface Ingested {
   readonly file: string;
   readonly appended: number;
   readonly duplicates: number;
+  /** The log had the whole file already. */
+  readonly wholeKnown: boolean;
   readonly routes: number;
   readonly withdrawals: number;
   readonly faults: number;
+}
+
+/** Refuses files that cannot be read before a log is made for them. Throws OCDN_NOT_FOUND. */
+export async function checkReadable(files: readonly string[]): Promise<void> {
+  for (const file of files) {
+    await access(file, constants.R_OK).catch((error: NodeJS.ErrnoException) => {
+      const reason = error.code === "ENOENT" ? "there is no such file" : messageOf(error);
+      throw new OpenCdnError("OCDN_NOT_FOUND", `reading ${file}: ${reason}`, { cause: error });
+    });
+  }
 }
 
 /** `opencdn ingest mrt FILE…`: each file is a source of its own; the same content again adds nothing. */
@@ -63,6 +77,7 @@ async function ingestFile(
     },
   });
   const progress = new Progress({ what: `reading ${file}`, total: source.sizeBytes, quiet: json });
+  const before = await log.sourcePosition(source.name);
   try {
     const summary = await runSource({
       log,
@@ -75,10 +90,12 @@ async function ingestFile(
     const { stats } = source;
     const faults = stats.faults().reduce((sum, fault) => sum + fault.count, 0);
     const { appended, duplicates } = summary;
+    const wholeKnown = appended === 0 && before !== undefined && before === summary.lastPosition;
     return {
       file,
       appended,
       duplicates,
+      wholeKnown,
       routes: stats.announced,
       withdrawals: stats.withdrawn,
       faults,
@@ -94,7 +111,7 @@ function printIngested(done: readonly Ingested[]): void {
     done.map((file) => [
       file.file,
       file.appended,
-      file.duplicates,
+      file.wholeKnown ? "all" : file.duplicates,
       file.routes,
       file.withdrawals,
       file.faults,

@@ -23,7 +23,9 @@ export async function tailTopic(log: Log, name: string, options: TailOptions): P
   const cursor = new RecordCursor();
   let printed = 0;
   await new Promise<void>((resolve) => {
+    let ended = false;
     const end = (): void => {
+      ended = true;
       queueMicrotask(() => follower.close());
       resolve();
     };
@@ -49,7 +51,7 @@ export async function tailTopic(log: Log, name: string, options: TailOptions): P
       },
       onDropped: (count) => note(`${count} records were skipped: the reader was too slow`),
       onState: (connected) => {
-        if (!connected) note("the engine is away, waiting for it");
+        if (!connected && !ended) note("the engine is away, waiting for it");
       },
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);

@@ -8,7 +8,7 @@ import { OpenCdnError } from "../../streams/errors.ts";
 import { readTable } from "../../streams/table-reader.ts";
 import { routeDecisions } from "../../streams/topics.ts";
 import { Child } from "../child-process.ts";
-import { serveControl, type UpStatus } from "../control.ts";
+import { askControl, serveControl, type UpStatus } from "../control.ts";
 import { type Fleet, readFleet } from "../fleet.ts";
 import { note, print, printTable } from "../output.ts";
 import { packageFolder, places, type Settings } from "../settings.ts";
@@ -68,6 +68,7 @@ class System {
     const began = Date.now();
     const { data } = this.#settings;
     const at = places(data);
+    await refuseSecond(at.control, data);
     await mkdir(at.run, { recursive: true, mode: 0o700 });
     await ensureKeys(at.keys);
     const file = this.#settings.fleet ?? path.join(packageFolder(), "cli/demo/fleet.yaml");
@@ -234,7 +235,9 @@ class System {
     print(`  curl -s http://127.0.0.1:${ports.metrics}/metrics         # Prometheus`);
     print();
     print(`Data lies in ${data}. Stop with Ctrl-C; the next start goes on where it stopped.`);
-    print(`${geoAttribution}. Distances of the demonstration are modelled.`);
+    print(
+      `${geoAttribution}.${nodes.length > 0 ? " Distances of the demonstration are modelled." : ""}`,
+    );
   }
 
   async #stop(): Promise<void> {
@@ -272,6 +275,17 @@ function whereOf(planned: PlannedProcess, ports: Ports): string {
         ? ports.metrics
         : ports.nodes.get(planned.name);
   return port === undefined ? "" : `http://127.0.0.1:${port}`;
+}
+
+/** Two systems on one folder would rewrite each other's files. Throws OCDN_FOLDER_OWNED when one runs. */
+async function refuseSecond(control: string, data: string): Promise<void> {
+  const status = await askControl(control, "GET", "/status").catch(() => undefined);
+  if (status === undefined) return;
+  const { pid } = status.body as UpStatus;
+  throw new OpenCdnError(
+    "OCDN_FOLDER_OWNED",
+    `starting: \`opencdn up\` (pid ${pid}) runs on ${data} already; stop it first, or give this one a folder with --data`,
+  );
 }
 
 /** Keys that end within this are joined by new ones. */

@@ -54,7 +54,7 @@ export class RecordReader {
     if (chunk === undefined) return false;
     if (chunk.baseOffset > this.position) {
       throw new OpenCdnError(
-        "OCDN_REPLAY_DIVERGED",
+        "OCDN_NOT_FOUND",
         `replaying: ${this.topic} slot ${this.slot} begins at offset ${chunk.baseOffset}, the record at ${this.position} is gone`,
       );
     }

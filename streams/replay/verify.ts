@@ -38,7 +38,7 @@ export interface VerifyReport {
 /**
  * Re-runs one task's journal from its first commit with empty stores and compares, commit by commit, what it took
  * (hash), what it emitted (count, hash, and every record against the log's) and what it kept (digests). Stops at the
- * first difference and names the record. Throws OCDN_REPLAY_DIVERGED when the journal's beginning is gone.
+ * first difference and names the record. Throws OCDN_NOT_FOUND when the journal's beginning is past the retention.
  */
 export async function verifyTask(options: VerifyOptions): Promise<VerifyReport> {
   const run = new TaskReplay(options);
@@ -123,7 +123,7 @@ class TaskReplay {
     if (entry.commit !== this.#commits + 1) {
       if (this.#commits === 0 && entry.commit > 1) {
         throw new OpenCdnError(
-          "OCDN_REPLAY_DIVERGED",
+          "OCDN_NOT_FOUND",
           `replaying ${entry.processor}/${entry.slot}: its journal begins at commit ${entry.commit}, the commits before are past the retention`,
         );
       }
