@@ -131,8 +131,13 @@ describe("the Seattle matrices", () => {
       for await (const batch of source.read("686:84")) samples += batch.events.length;
       for await (const batch of source.read(undefined)) {
         if (batch.position !== "inventory") break;
-        nodes = batch.events.length;
-        for (const event of batch.events) names.add(event.key);
+        const inventory = batch.events.filter(({ topic }) => topic.name === "node.inventory.v1");
+        nodes = inventory.length;
+        for (const event of inventory) names.add(event.key);
+        expect(batch.events.at(-1)).toMatchObject({
+          key: "seattle",
+          topic: { name: "service.policies.v1" },
+        });
       }
       expect(nodes).toBe(15);
       expect(samples).toBe(84 * 15);

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { seededRandom } from "../../domain/distance.ts";
-import type { NodeInventory, PathSample } from "../../schemas/generated/events.ts";
+import type { NodeInventory, PathSample, ServicePolicy } from "../../schemas/generated/events.ts";
 import { OpenCdnError } from "../../streams/errors.ts";
 import type { Emitted } from "../../streams/processor.ts";
 import type { Source, SourceBatch, SourceEvent } from "../../streams/source.ts";
 import type { Topic } from "../../streams/topic.ts";
-import { nodeInventory, pathSamples } from "../../streams/topics.ts";
+import { nodeInventory, pathSamples, servicePolicies } from "../../streams/topics.ts";
 import { maxEventsPerBatch } from "./limits.ts";
 import { type RttSlices, readRttSlices } from "./rtt-files.ts";
 
@@ -108,7 +108,11 @@ async function* readFrom(
 ): AsyncGenerator<SourceBatch, void, undefined> {
   const { input, options, places } = reading;
   if (after === undefined && places.split) {
-    yield { events: inventoryEvents(places, options.startMs), position: inventoryPosition };
+    const events = [
+      ...inventoryEvents(places, options.startMs),
+      serviceEvent(input.network, options.startMs),
+    ];
+    yield { events, position: inventoryPosition };
   }
   const cellsPerBatch = Math.max(1, Math.floor(maxEventsPerBatch / places.nodes.length));
   const next = nextOf(after, places.cells.length);
@@ -160,6 +164,23 @@ function inventoryEvents(places: Places, eventMs: number): SourceEvent<never>[] 
     };
     return event(nodeInventory, nodeId, value, eventMs, `${inventoryPosition}:${nodeId}`);
   });
+}
+
+/** One service for the nodes, named after the network, so that the log's processors decide; shifts are not divided. */
+function serviceEvent(network: string, eventMs: number): SourceEvent<never> {
+  const value: Emitted<ServicePolicy> = {
+    serviceId: network,
+    hostnames: [],
+    permittedNodes: [],
+    forbiddenNodes: [],
+    residency: [],
+    nodeWeights: [],
+    floorNodes: 1,
+    ttlSeconds: 30,
+    maxStepRatio: 1,
+    version: 1,
+  };
+  return event(servicePolicies, network, value, eventMs, `${inventoryPosition}:~${network}`);
 }
 
 function sampleEvents(
