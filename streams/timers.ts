@@ -93,9 +93,27 @@ function entryKey(input: number, atMs: number, key: string): Uint8Array {
 }
 
 function before(a: Timer, b: Timer): boolean {
-  if (a.atMs !== b.atMs) return a.atMs < b.atMs;
-  // Keys in byte order, as the store sorts them; equal to code unit order but for astral characters.
-  return Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)) < 0;
+  return a.atMs !== b.atMs ? a.atMs < b.atMs : utf8Before(a.key, b.key);
+}
+
+/**
+ * Whether `a` comes before `b` in the byte order of UTF-8, in which the store sorts keys. That is the order of code
+ * points: code units tell it but where a surrogate meets a unit above the surrogates.
+ */
+export function utf8Before(a: string, b: string): boolean {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const left = a.charCodeAt(i);
+    const right = b.charCodeAt(i);
+    if (left === right) continue;
+    return left < 0xd800 || right < 0xd800 ? left < right : rank(left) < rank(right);
+  }
+  return a.length < b.length;
+}
+
+/** Surrogates stand for code points above all others of the basic plane. */
+function rank(unit: number): number {
+  return unit < 0xe000 ? unit + 0x1_0000 : unit;
 }
 
 function push(heap: Timer[], timer: Timer): void {
