@@ -1,20 +1,13 @@
 import { z } from "zod";
+import { type WebhookConfig, type WebhookInput, webhookSchema } from "./alerts/config.ts";
 
-/** Configuration of the process that hosts the sinks. */
+/** Configuration of the process that hosts the sinks; see `sinksSchema` for meanings and defaults. */
 export interface SinksConfig {
   readonly folder: string;
   readonly metricsHost: string;
   readonly metricsPort: number;
   readonly attribution: string;
-  readonly webhook?:
-    | {
-        readonly url: string;
-        readonly secretFile?: string | undefined;
-        readonly timeoutMs: number;
-        readonly retries: number;
-        readonly firstRetryMs: number;
-      }
-    | undefined;
+  readonly webhook?: WebhookConfig | undefined;
 }
 
 export interface SinksInput {
@@ -22,15 +15,7 @@ export interface SinksInput {
   readonly metricsHost?: string | undefined;
   readonly metricsPort?: number | undefined;
   readonly attribution?: string | undefined;
-  readonly webhook?:
-    | {
-        readonly url: string;
-        readonly secretFile?: string | undefined;
-        readonly timeoutMs?: number | undefined;
-        readonly retries?: number | undefined;
-        readonly firstRetryMs?: number | undefined;
-      }
-    | undefined;
+  readonly webhook?: WebhookInput | undefined;
 }
 
 export const sinksSchema: z.ZodType<SinksConfig, SinksInput> = z.strictObject({
@@ -52,18 +37,7 @@ export const sinksSchema: z.ZodType<SinksConfig, SinksInput> = z.strictObject({
     .max(500)
     .default("")
     .describe("Attribution of the geo data, shown with the metrics."),
-  webhook: z
-    .strictObject({
-      url: z.url({ protocol: /^https?$/ }).describe("Where alerts are posted as JSON."),
-      secretFile: z
-        .string()
-        .min(1)
-        .optional()
-        .describe("File, mode 600, with the secret that signs the bodies."),
-      timeoutMs: z.number().int().min(100).max(20_000).default(5_000),
-      retries: z.number().int().min(0).max(10).default(3).describe("After them: a dead letter."),
-      firstRetryMs: z.number().int().min(10).max(10_000).default(500),
-    })
+  webhook: webhookSchema
     .optional()
     .describe("Without it alerts stay on the log and in the metrics."),
 });

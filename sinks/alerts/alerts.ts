@@ -6,21 +6,21 @@ import { alerts } from "../../streams/topics.ts";
 export type Deliver = (body: string, idempotencyKey: string) => Promise<void>;
 
 /**
- * Carries `alerts.v1` to people: one delivery a change of an alert, in order for each alert, at least once, from where the
- * last run stopped. What cannot be delivered becomes a dead letter, and the others go on.
+ * Carries `alerts.v1` to people: one delivery a change of an alert, in order for each alert, at least once, from where
+ * the last run stopped. What cannot be delivered becomes a dead letter, and the others go on.
  */
 export function alertSink(deliver: Deliver): Sink {
   return {
     name: "alerts",
     from: "committed",
     inputs: [
-      sinkInput(alerts, async ({ value }) => {
+      sinkInput(alerts, ({ value }) => {
         if (value === null) return;
         const { eventId, logicVersion: _logicVersion, ...alert } = value;
         const id = hex16(eventId);
-        await deliver(JSON.stringify({ id, ...alert }), id);
+        return deliver(JSON.stringify({ id, ...alert }), id);
       }),
     ],
-    flush: async () => {},
+    flush: () => Promise.resolve(),
   };
 }

@@ -1,11 +1,12 @@
 import { createHmac, createSecretKey } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
-import { postAlert, type WebhookOptions } from "./webhook.ts";
+import { longestPostMs, postAlert, type WebhookOptions } from "./webhook.ts";
 
 interface Seen {
   readonly key: string | undefined;
   readonly signature: string | undefined;
+  readonly authorization: string | undefined;
   readonly body: string;
 }
 
@@ -24,6 +25,7 @@ describe("a webhook", () => {
         seen.push({
           key: request.headers["idempotency-key"] as string | undefined,
           signature: request.headers["x-opencdn-signature"] as string | undefined,
+          authorization: request.headers.authorization,
           body,
         });
         const status = answer(seen.length);
@@ -63,6 +65,56 @@ describe("a webhook", () => {
     const options = plain(await listen(() => 404));
     await expect(postAlert("{}", "id", options)).rejects.toMatchObject({ code: "OCDN_BAD_INPUT" });
     expect(seen).toHaveLength(1);
+  });
+
+  it("follows no redirect", async () => {
+    const options = plain(await listen(() => 302));
+    await expect(postAlert("{}", "id", options)).rejects.toMatchObject({
+      code: "OCDN_BAD_INPUT",
+      message: expect.stringContaining("answered 302"),
+    });
+    expect(seen).toHaveLength(1);
+  });
+
+  it("does not take a busy server for a refusal", async () => {
+    const options = plain(await listen(() => 429));
+    await expect(postAlert("{}", "id", { ...options, retries: 1 })).rejects.toMatchObject({
+      code: "OCDN_TIMEOUT",
+      message: expect.stringContaining("answered 429"),
+    });
+    expect(seen).toHaveLength(2);
+  });
+
+  it("ends at once when it is stopped, while it waits for an answer or for its next try", async () => {
+    const stop = new AbortController();
+    const options = { ...plain(await listen(() => undefined)), timeoutMs: 20_000 };
+    const waiting = postAlert("{}", "id", options, stop.signal);
+    const between = postAlert(
+      "{}",
+      "id",
+      { ...options, url: "http://127.0.0.1:1/", firstRetryMs: 10_000 },
+      stop.signal,
+    );
+    const ends = Promise.allSettled([waiting, between]);
+    while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    stop.abort();
+    expect(await ends).toMatchObject([
+      { status: "rejected", reason: { code: "OCDN_TIMEOUT" } },
+      { status: "rejected", reason: { code: "OCDN_TIMEOUT" } },
+    ]);
+  });
+
+  it("sends credentials of its URL as basic authentication", async () => {
+    const options = await listen(() => 204);
+    await postAlert("{}", "id", options);
+    expect(seen[0]?.authorization).toBe(`Basic ${Buffer.from("user:password").toString("base64")}`);
+  });
+
+  it("says how long it takes at most", () => {
+    const options = { url: "http://h/", timeoutMs: 100, retries: 2, firstRetryMs: 10 };
+    expect(longestPostMs(options)).toBe(3 * 100 + 20 + 40);
+    expect(longestPostMs({ ...options, retries: 0 })).toBe(100);
+    expect(longestPostMs({ ...options, retries: 1, firstRetryMs: 9_000 })).toBe(2 * 100 + 8_000);
   });
 
   it("gives up after its retries when nothing answers, in bounded time", async () => {

@@ -3,6 +3,7 @@ import pRetry, { AbortError } from "p-retry";
 import { messageOf, OpenCdnError } from "../../streams/errors.ts";
 
 export interface WebhookOptions {
+  /** May hold credentials, which are sent as basic authentication and never printed. */
   readonly url: string;
   /** Signs the body: `X-OpenCDN-Signature: sha256=<hex>`. */
   readonly secret?: KeyObject | undefined;
@@ -17,10 +18,14 @@ const longestRetryMs = 8_000;
 const passingStatus = (status: number): boolean =>
   status === 408 || status === 425 || status === 429 || status >= 500;
 
+/** An answer that no other try would change. */
+class Refusal extends Error {}
+
 /**
- * Posts one JSON body, with the event's id as `Idempotency-Key`, until it is answered with 2xx. Tries again on time-outs,
- * broken connections and 408, 425, 429 and 5xx, with growing pauses; other answers are final. Throws OCDN_TIMEOUT or
- * OCDN_BAD_INPUT; neither holds the URL's credentials or the secret.
+ * Posts one JSON body, with the event's id as `Idempotency-Key`, until it is answered with 2xx. Tries again on
+ * time-outs, broken connections and 408, 425, 429 and 5xx, with growing pauses; other answers are final. Throws
+ * OCDN_TIMEOUT when every try failed or `signal` ended them, OCDN_BAD_INPUT for a refusal; neither message holds the
+ * URL's credentials or the secret.
  */
 export async function postAlert(
   body: string,
@@ -28,6 +33,49 @@ export async function postAlert(
   options: WebhookOptions,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { url, headers } = requestOf(body, idempotencyKey, options);
+  const attempt = async (): Promise<void> => {
+    const limit = AbortSignal.timeout(options.timeoutMs);
+    const response = await fetch(url, {
+      method: "POST",
+      headers,
+      body,
+      redirect: "manual",
+      signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
+    });
+    await response.body?.cancel();
+    if (response.ok) return;
+    const answer = `answered ${response.status}`;
+    throw passingStatus(response.status) ? new Error(answer) : new AbortError(new Refusal(answer));
+  };
+  try {
+    await pRetry(attempt, {
+      retries: options.retries,
+      minTimeout: options.firstRetryMs,
+      maxTimeout: longestRetryMs,
+      randomize: true,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  } catch (error) {
+    const code = error instanceof Refusal ? "OCDN_BAD_INPUT" : "OCDN_TIMEOUT";
+    const text = `posting an alert to ${url.host}: ${reasonOf(error)}`;
+    throw new OpenCdnError(code, text, { cause: error });
+  }
+}
+
+/** Longest time that `postAlert` takes, ms. */
+export function longestPostMs({ timeoutMs, retries, firstRetryMs }: WebhookOptions): number {
+  let waits = 0;
+  // Each pause is drawn from one to two times its size.
+  for (let i = 0; i < retries; i++) waits += Math.min(longestRetryMs, 2 * firstRetryMs * 2 ** i);
+  return (retries + 1) * timeoutMs + waits;
+}
+
+function requestOf(
+  body: string,
+  idempotencyKey: string,
+  options: WebhookOptions,
+): { readonly url: URL; readonly headers: Readonly<Record<string, string>> } {
   const headers: Record<string, string> = {
     "Content-Type": "application/json",
     "Idempotency-Key": idempotencyKey,
@@ -42,42 +90,14 @@ export async function postAlert(
     url.password = "";
   }
   if (options.secret !== undefined) {
-    headers["X-OpenCDN-Signature"] =
-      `sha256=${createHmac("sha256", options.secret).update(body).digest("hex")}`;
+    const signature = createHmac("sha256", options.secret).update(body).digest("hex");
+    headers["X-OpenCDN-Signature"] = `sha256=${signature}`;
   }
-  const attempt = async (): Promise<void> => {
-    const limit = AbortSignal.timeout(options.timeoutMs);
-    const response = await fetch(url, {
-      method: "POST",
-      headers,
-      body,
-      redirect: "error",
-      signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
-    });
-    await response.body?.cancel();
-    if (response.ok) return;
-    const error = new Error(`answered ${response.status}`);
-    throw passingStatus(response.status) ? error : new AbortError(error);
-  };
-  try {
-    await pRetry(attempt, {
-      retries: options.retries,
-      minTimeout: options.firstRetryMs,
-      maxTimeout: longestRetryMs,
-      randomize: true,
-      // fetch says TypeError for a refused connection, which p-retry would take for a bug.
-      shouldRetry: () => signal?.aborted !== true,
-      ...(signal === undefined ? {} : { signal }),
-    });
-  } catch (error) {
-    const text = `posting an alert to ${url.host}: ${causeOf(error)}`;
-    const final = /answered 4/.test(messageOf(error));
-    throw new OpenCdnError(final ? "OCDN_BAD_INPUT" : "OCDN_TIMEOUT", text, { cause: error });
-  }
+  return { url, headers };
 }
 
 /** fetch hides the reason in the cause. */
-function causeOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error ? cause.message : messageOf(error);
+  return messageOf(cause instanceof Error ? cause : error);
 }
