@@ -348,9 +348,8 @@ export class Task {
   #fireDue(input: number, streamMs: number): void {
     const { onTimer } = this.processor;
     for (;;) {
-      const timer = this.#timers.due(input, streamMs);
+      const timer = this.#timers.takeDue(input, streamMs);
       if (timer === undefined) return;
-      this.#timers.take(input, timer);
       this.counts.timers += 1;
       if (onTimer === undefined) continue;
       this.#context.timerMs(input, timer.atMs);

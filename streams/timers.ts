@@ -1,99 +1,133 @@
+import { OpenCdnError } from "./errors.ts";
 import { keyText } from "./identity.ts";
+import { maxKeyBytes } from "./limits.ts";
 import type { PackedStore } from "./store.ts";
 
-/** A timer: `key` at `atMs` of the stream time of input `input`. */
-interface Timer {
-  readonly input: number;
-  readonly atMs: number;
+/** A timer that is due: `key` at `atMs`. */
+export interface DueTimer {
   readonly key: string;
+  readonly atMs: number;
 }
 
-const text = new TextEncoder();
+/** Timers of one input at one time: windows of many keys close together, so they are sorted once, when they are due. */
+interface Bucket {
+  readonly keys: string[];
+  /** Keys before it were given out. */
+  next: number;
+  sorted: boolean;
+  /** Some key has a surrogate, whose order code units do not tell. */
+  surrogates: boolean;
+}
+
+interface Lane {
+  /** A binary heap of the times that have a bucket. */
+  readonly times: number[];
+  readonly buckets: Map<number, Bucket>;
+}
+
 const headBytes = 9;
 const nothing = new Uint8Array(0);
+const surrogate = /[\ud800-\udfff]/;
 
 /**
  * Event-time timers of one task. The truth is a packed store (so that timers are undone, digested and kept like
- * everything else); a binary heap for each input in front of it gives the next one. The heap may hold timers that the
- * store no longer has (after a rollback): they are skipped.
+ * everything else); buckets by time in front of it give the next one. A bucket may hold timers that the store no longer
+ * has (after a rollback): they are skipped.
  *
  * Entry key: u8 input, f64 big endian atMs, key; entry value: empty. A timer costs about 60 bytes.
  */
 export class Timers {
   readonly #store: PackedStore;
-  readonly #heaps: Timer[][];
+  readonly #lanes: Lane[];
+  readonly #entry: Buffer = Buffer.alloc(headBytes + 3 * maxKeyBytes);
 
   constructor(store: PackedStore, inputs: number) {
     this.#store = store;
-    this.#heaps = Array.from({ length: inputs }, () => []);
+    this.#lanes = Array.from({ length: inputs }, () => ({ times: [], buckets: new Map() }));
   }
 
-  /** Fills the heaps from the store: after a start and after an abort. */
+  /** Fills the buckets from the store: after a start and after an abort. */
   rebuild(): void {
-    for (const heap of this.#heaps) heap.length = 0;
+    for (const lane of this.#lanes) {
+      lane.times.length = 0;
+      lane.buckets.clear();
+    }
     this.#store.scan(nothing, (bytes, keyStart, keyEnd) => {
       const view = new DataView(bytes.buffer, bytes.byteOffset + keyStart, headBytes);
-      const timer: Timer = {
-        input: view.getUint8(0),
-        atMs: view.getFloat64(1),
-        key: keyText(bytes, keyStart + headBytes, keyEnd),
-      };
-      this.#heaps[timer.input]?.push(timer);
+      const key = keyText(bytes, keyStart + headBytes, keyEnd);
+      const lane = this.#lanes[view.getUint8(0)];
+      if (lane !== undefined) enter(lane, key, view.getFloat64(1));
       return undefined;
     });
-    // The scan is in byte order, (atMs, key) within an input, and a sorted array is a heap.
   }
 
   pending(input: number): boolean {
-    return (this.#heaps[input]?.length ?? 0) > 0;
+    return (this.#lanes[input]?.times.length ?? 0) > 0;
   }
 
   get anyPending(): boolean {
-    return this.#heaps.some((heap) => heap.length > 0);
+    return this.#lanes.some((lane) => lane.times.length > 0);
   }
 
+  /** Throws OCDN_LIMIT for a key that is too long for a store. */
   schedule(input: number, key: string, atMs: number): void {
-    const entry = entryKey(input, atMs, key);
-    if (this.#store.find(entry, 0, entry.length)) return;
-    this.#store.put(entry, 0, entry.length, nothing, 0, 0);
-    push(this.#heaps[input] as Timer[], { input, atMs, key });
+    const length = this.#write(input, atMs, key);
+    if (this.#store.find(this.#entry, 0, length)) return;
+    this.#store.put(this.#entry, 0, length, nothing, 0, 0);
+    enter(this.#lanes[input] as Lane, key, atMs);
   }
 
-  /** Next timer of `input` that is due at `streamMs`, without taking it. */
-  due(
-    input: number,
-    streamMs: number,
-  ): { readonly key: string; readonly atMs: number } | undefined {
-    const heap = this.#heaps[input] as Timer[];
+  /** Removes and gives the first timer of `input` that is due at `streamMs`, in (atMs, key) order. */
+  takeDue(input: number, streamMs: number): DueTimer | undefined {
+    const lane = this.#lanes[input] as Lane;
     for (;;) {
-      const first = heap[0];
-      if (first === undefined || first.atMs > streamMs) return undefined;
-      const entry = entryKey(input, first.atMs, first.key);
-      if (this.#store.find(entry, 0, entry.length)) return first;
-      pop(heap);
+      const atMs = lane.times[0];
+      if (atMs === undefined || atMs > streamMs) return undefined;
+      const bucket = lane.buckets.get(atMs) as Bucket;
+      if (bucket.next === bucket.keys.length) {
+        popTime(lane.times);
+        lane.buckets.delete(atMs);
+        continue;
+      }
+      if (!bucket.sorted) sortRest(bucket);
+      const key = bucket.keys[bucket.next] as string;
+      bucket.next += 1;
+      const length = this.#write(input, atMs, key);
+      if (this.#store.delete(this.#entry, 0, length)) return { key, atMs };
     }
   }
 
-  /** Removes the timer that `due` gave. */
-  take(input: number, timer: { readonly key: string; readonly atMs: number }): void {
-    const entry = entryKey(input, timer.atMs, timer.key);
-    this.#store.delete(entry, 0, entry.length);
-    pop(this.#heaps[input] as Timer[]);
+  #write(input: number, atMs: number, key: string): number {
+    if (key.length > maxKeyBytes) {
+      throw new OpenCdnError(
+        "OCDN_LIMIT",
+        `scheduling a timer: a key of ${key.length} characters is too long`,
+      );
+    }
+    this.#entry[0] = input;
+    this.#entry.writeDoubleBE(atMs, 1);
+    return headBytes + this.#entry.write(key, headBytes, "utf8");
   }
 }
 
-function entryKey(input: number, atMs: number, key: string): Uint8Array {
-  const bytes = text.encode(key);
-  const entry = new Uint8Array(headBytes + bytes.length);
-  const view = new DataView(entry.buffer);
-  view.setUint8(0, input);
-  view.setFloat64(1, atMs);
-  entry.set(bytes, headBytes);
-  return entry;
+function enter(lane: Lane, key: string, atMs: number): void {
+  let bucket = lane.buckets.get(atMs);
+  if (bucket === undefined) {
+    bucket = { keys: [], next: 0, sorted: true, surrogates: false };
+    lane.buckets.set(atMs, bucket);
+    pushTime(lane.times, atMs);
+  }
+  bucket.keys.push(key);
+  bucket.sorted = bucket.keys.length - bucket.next === 1;
+  bucket.surrogates ||= surrogate.test(key);
 }
 
-function before(a: Timer, b: Timer): boolean {
-  return a.atMs !== b.atMs ? a.atMs < b.atMs : utf8Before(a.key, b.key);
+function sortRest(bucket: Bucket): void {
+  const rest = bucket.keys.splice(bucket.next);
+  if (bucket.surrogates) rest.sort((a, b) => (utf8Before(a, b) ? -1 : 1));
+  else rest.sort();
+  for (const key of rest) bucket.keys.push(key);
+  bucket.sorted = true;
 }
 
 /**
@@ -116,30 +150,30 @@ function rank(unit: number): number {
   return unit < 0xe000 ? unit + 0x1_0000 : unit;
 }
 
-function push(heap: Timer[], timer: Timer): void {
-  let at = heap.length;
-  heap.push(timer);
+function pushTime(times: number[], atMs: number): void {
+  let at = times.length;
+  times.push(atMs);
   while (at > 0) {
     const parent = (at - 1) >> 1;
-    if (!before(timer, heap[parent] as Timer)) break;
-    heap[at] = heap[parent] as Timer;
+    if ((times[parent] as number) <= atMs) break;
+    times[at] = times[parent] as number;
     at = parent;
   }
-  heap[at] = timer;
+  times[at] = atMs;
 }
 
-function pop(heap: Timer[]): void {
-  const last = heap.pop();
-  if (last === undefined || heap.length === 0) return;
+function popTime(times: number[]): void {
+  const last = times.pop();
+  if (last === undefined || times.length === 0) return;
   let at = 0;
   for (;;) {
     let child = 2 * at + 1;
-    if (child >= heap.length) break;
-    const right = child + 1;
-    if (right < heap.length && before(heap[right] as Timer, heap[child] as Timer)) child = right;
-    if (!before(heap[child] as Timer, last)) break;
-    heap[at] = heap[child] as Timer;
+    if (child >= times.length) break;
+    if (child + 1 < times.length && (times[child + 1] as number) < (times[child] as number))
+      child += 1;
+    if ((times[child] as number) >= last) break;
+    times[at] = times[child] as number;
     at = child;
   }
-  heap[at] = last;
+  times[at] = last;
 }
