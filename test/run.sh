@@ -9,6 +9,7 @@ summary=$(mktemp)
 trap 'rm -f "$summary"' EXIT
 
 rows=()
+skips=()
 failedSteps=0
 passed=0 failed=0 skipped=0
 
@@ -76,9 +77,11 @@ while IFS=$'\t' read -r kind first second third; do
   counts) passed=$first failed=$second skipped=$third ;;
   time) printf '%-48s %8s\n' "  of it $first" "$second" ;;
   slow) printf '%-48s %8s\n' "  slow: $first" "$second" ;;
+  skip) skips+=("$first") ;;
   esac
 done <"$summary"
 printf '%-48s %8s\n' "total" "$(since "$begin")"
+for reason in ${skips[@]+"${skips[@]}"}; do printf 'skipped: %s\n' "$reason"; done
 
 [ "$failed" -gt 0 ] && failedSteps=$((failedSteps - testsFailed))
 failed=$((failed + failedSteps))

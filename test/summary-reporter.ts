@@ -8,7 +8,8 @@ const slowest = 5;
 /**
  * Writes what `test/run.sh` needs for its last lines to the file named by TEST_SUMMARY, tab-separated:
  * `counts passed failed skipped` (test cases of all projects; a module, a hook or a process that failed outside
- * of a test counts as one failed), `time project seconds` (wall) and `slow file seconds`.
+ * of a test counts as one failed), `time project seconds` (wall), `slow file seconds` and `skip reason` for each
+ * reason that tests give for not running.
  */
 export default class SummaryReporter implements Reporter {
   readonly #from = new Map<string, number>();
@@ -35,6 +36,7 @@ export default class SummaryReporter implements Reporter {
     for (const { module, ms } of slow.slice(0, slowest)) {
       lines.push(`slow\t${relative(process.cwd(), module.moduleId)}\t${seconds(ms)}`);
     }
+    for (const reason of reasonsOf(modules)) lines.push(`skip\t${reason}`);
     writeFileSync(file, `${lines.join("\n")}\n`);
   }
 }
@@ -51,6 +53,19 @@ function countsOf(modules: readonly TestModule[]): Record<"passed" | "failed" | 
     }
   }
   return counts;
+}
+
+/** What follows `skipped:` in the notes and names of skipped tests and of the suites around them. */
+function reasonsOf(modules: readonly TestModule[]): Set<string> {
+  const reasons = new Set<string>();
+  for (const module of modules) {
+    for (const test of module.children.allTests("skipped")) {
+      const { note } = test.result() as { readonly note?: string };
+      const text = /skipped: ([^()\n]+)/.exec(`${note ?? ""}\n${test.fullName}`)?.[1];
+      reasons.add((text ?? test.fullName).trim());
+    }
+  }
+  return reasons;
 }
 
 function seconds(ms: number): string {
