@@ -16,6 +16,7 @@ import {
   requestTimeoutMs,
   stopTimeoutMs,
 } from "./limits.ts";
+import { socketState } from "./socket-state.ts";
 
 export interface BoundedServerOptions {
   readonly host: string;
@@ -27,12 +28,6 @@ export interface BoundedServerOptions {
   readonly maxConnectionsPerAddress?: number;
   /** A handler threw: the client got 500, the server goes on. */
   readonly onFault?: (error: unknown) => void;
-}
-
-const rate: unique symbol = Symbol("requests of this socket in this second");
-
-interface CountedSocket extends Socket {
-  [rate]?: { second: number; count: number };
 }
 
 /**
@@ -65,7 +60,9 @@ export class BoundedServer {
     this.#server.maxConnections = maxConnections;
     this.#server.maxRequestsPerSocket = maxRequestsPerSocket;
     this.#server.maxHeadersCount = maxHeaderFields + 1;
-    this.#server.on("connection", (socket) => this.#gate.admit(socket));
+    this.#server.on("connection", (socket) => {
+      if (this.#gate.admit(socket)) socketState(socket);
+    });
     this.#server.on("request", (request, response) => this.#take(request, response));
     this.#server.on("checkContinue", (request, response) => refuse(request, response, 417));
     const { onUpgrade } = options;
@@ -159,10 +156,11 @@ export class BoundedServer {
     }
   }
 
-  #underRate(socket: CountedSocket): boolean {
-    const state = socket[rate];
-    if (state === undefined || state.second !== this.#second) {
-      socket[rate] = { second: this.#second, count: 1 };
+  #underRate(socket: Socket): boolean {
+    const state = socketState(socket);
+    if (state.second !== this.#second) {
+      state.second = this.#second;
+      state.count = 1;
       return true;
     }
     state.count += 1;

@@ -9,17 +9,7 @@ import {
 import { contains } from "../../domain/prefix.ts";
 import { type ClientAddressOptions, clientAddress } from "../site/client-address.ts";
 import type { RequestHead } from "./request-head.ts";
-
-const peer: unique symbol = Symbol("the other end of this socket");
-
-interface Peer {
-  readonly address: Address | undefined;
-  readonly isTrusted: boolean;
-}
-
-interface KnownSocket extends Socket {
-  [peer]?: Peer;
-}
+import { type SocketState, socketState } from "./socket-state.ts";
 
 /** Finds the address of clients; what belongs to a socket is found out once. */
 export class ClientReader {
@@ -36,14 +26,14 @@ export class ClientReader {
 
   /** Whether a connection from this address is a configured proxy's. */
   isTrusted(address: string): boolean {
-    return this.#peerOf(address).isTrusted;
+    return this.#trusts(addressAt(address));
   }
 
   /**
    * The client's address, or undefined when the connection is gone. It holds until the next call; `addressOf`
    * makes one to keep.
    */
-  read(socket: KnownSocket, head: RequestHead): Address | undefined {
+  read(socket: Socket, head: RequestHead): Address | undefined {
     const { address, isTrusted } = this.#peer(socket);
     if (!isTrusted || (head.forwarded === undefined && head.forwardedFor === undefined)) {
       return address;
@@ -61,28 +51,30 @@ export class ClientReader {
   }
 
   /** As `read`, but an address of its own. */
-  addressOf(socket: KnownSocket, head: RequestHead): Address | undefined {
+  addressOf(socket: Socket, head: RequestHead): Address | undefined {
     const found = this.read(socket, head);
     if (found === undefined) return undefined;
     return { family: found.family, bytes: found.bytes.slice(0, addressBytes(found.family)) };
   }
 
-  #peer(socket: KnownSocket): Peer {
-    let known = socket[peer];
-    if (known === undefined) {
-      known = this.#peerOf(socket.remoteAddress);
-      if (known.address !== undefined) socket[peer] = known;
+  #peer(socket: Socket): SocketState {
+    const state = socketState(socket);
+    if (!state.isKnown) {
+      state.address = addressAt(socket.remoteAddress);
+      state.isTrusted = this.#trusts(state.address);
+      // A connection that is gone has no address; that may be the first look or a later one.
+      state.isKnown = state.address !== undefined;
     }
-    return known;
+    return state;
   }
 
-  #peerOf(text: string | undefined): Peer {
-    const zone = text?.indexOf("%") ?? -1;
-    const address =
-      text === undefined ? undefined : parseAddress(zone < 0 ? text : text.slice(0, zone));
-    const isTrusted =
-      address !== undefined &&
-      this.#options.trustedProxies.some((prefix) => contains(prefix, address));
-    return { address, isTrusted };
+  #trusts(address: Address | undefined): boolean {
+    if (address === undefined) return false;
+    return this.#options.trustedProxies.some((prefix) => contains(prefix, address));
   }
+}
+
+function addressAt(text: string | undefined): Address | undefined {
+  const zone = text?.indexOf("%") ?? -1;
+  return text === undefined ? undefined : parseAddress(zone < 0 ? text : text.slice(0, zone));
 }
