@@ -17,24 +17,32 @@ interface Listed {
   readonly redriven: boolean;
 }
 
-/** Every dead letter that the log still holds, oldest first in each slot, and whether it was redriven. */
+/**
+ * Every dead letter that the log held when this began, oldest first in each slot, and whether it was redriven. Those
+ * that come meanwhile are left out: a redriven record that is refused again would never let it end.
+ */
 async function* readLetters(log: Log): AsyncGenerator<Listed> {
+  const ends = new Map<number, number>();
+  for (const { topic, slot, endOffset } of await log.status()) {
+    if (topic === deadLetters.name) ends.set(slot, endOffset);
+  }
   const decoder = new Decoder(deadLetters.schema, log.schemas);
   const cursor = new RecordCursor();
   for (let slot = 0; slot < log.slots; slot++) {
+    const end = ends.get(slot) ?? 0;
     let offset = 0;
-    for (;;) {
+    while (offset < end) {
       const chunks = await log.read(deadLetters.name, slot, offset, readBytes);
       if (chunks.length === 0) break;
       for (const chunk of chunks) {
         cursor.open(chunk, offset);
-        while (cursor.next()) {
+        while (offset < end && cursor.next()) {
           offset = cursor.offset + 1;
           if (cursor.valueStart < 0) continue;
           const letter = decoder.decodeFrame(cursor.buffer, cursor.valueStart, cursor.valueEnd);
           if (isFailure(letter)) continue;
           const id = hex16(letter.eventId);
-          const position = await log.sourcePosition(sourceOf(id));
+          const position = await log.sourcePosition(sourceOf(letter));
           yield { id, letter, redriven: position !== undefined };
         }
       }
@@ -42,8 +50,9 @@ async function* readLetters(log: Log): AsyncGenerator<Listed> {
   }
 }
 
-function sourceOf(id: string): string {
-  return `redrive/${id}`;
+/** The record, not the letter: several processors may have refused the same one. */
+function sourceOf({ sourceTopic, sourceSlot, sourceOffset }: DeadLetter): string {
+  return `redrive/${sourceTopic}/${sourceSlot}/${sourceOffset}`;
 }
 
 /** `opencdn dead-letters list` */
@@ -78,18 +87,19 @@ export async function listDeadLetters(
 
 /**
  * `opencdn dead-letters redrive`: puts the raw records back on their topics, each exactly once however often it is
- * called: the letter's id is a source of its own. `ids` empty: all.
+ * called: the place of the record is a source of its own. `ids` empty: all.
  */
 export async function redriveDeadLetters(
   log: Log,
   ids: readonly string[],
   options: { readonly json: boolean },
 ): Promise<void> {
+  const all = ids.length === 0;
   const wanted = new Set(ids);
   let redriven = 0;
   let before = 0;
   for await (const { id, letter, redriven: done } of readLetters(log)) {
-    if (wanted.size > 0 && !wanted.delete(id)) continue;
+    if (!all && !wanted.delete(id)) continue;
     if (letter.sourceTopic === "") continue;
     if (done) {
       before += 1;
@@ -101,7 +111,7 @@ export async function redriveDeadLetters(
     const batch = new RecordBatch();
     batch.add(topic.name, letter.sourceSlot, key, 0, key.length, value, 0, value?.length ?? 0);
     const result = await log.append({
-      source: sourceOf(id),
+      source: sourceOf(letter),
       previous: undefined,
       position: "1",
       batch,
