@@ -8,8 +8,8 @@ const formatFile = "FORMAT";
 const formatPattern = /^opencdn log (\d{1,9})\n$/;
 const formatText = `opencdn log ${folderFormat}\n`;
 const maxFormatBytes = 64;
-/** What may lie in a folder that was being created when the machine stopped. */
-const ours: ReadonlySet<string> = new Set([`${formatFile}.new`, "segments", "state", "owner.sock"]);
+/** What may lie in a folder that is being created by another process, or was when the machine stopped. */
+const ours = /^(FORMAT(\.new(-\d+)?)?|segments|state|owner\.sock)$/;
 
 export interface FolderPaths {
   readonly segments: string;
@@ -68,14 +68,15 @@ function checkFormat(folder: string, format: string): void {
 
 /** The format file is the first thing in a new folder, so that whatever else appears in it is known to be ours. */
 function create(folder: string): void {
-  const foreign = fs.readdirSync(folder).find((name) => !ours.has(name));
+  const foreign = fs.readdirSync(folder).find((name) => !ours.test(name));
   if (foreign !== undefined) {
     throw new OpenCdnError(
       "OCDN_BAD_INPUT",
       `opening ${folder}: it holds ${foreign} and is no data folder; choose an empty one`,
     );
   }
-  const temporary = path.join(folder, `${formatFile}.new`);
+  // A name of this process's own: several may create the folder at once, and only then claim it.
+  const temporary = path.join(folder, `${formatFile}.new-${process.pid}`);
   const file = fs.openSync(temporary, "w", 0o600);
   try {
     fs.writeSync(file, formatText);

@@ -65,6 +65,16 @@ describe("a folder", () => {
     await log.close();
   }, 10_000);
 
+  it("is made once by two processes that make it at the same time", async () => {
+    const [one, other] = [startChild(), startChild()];
+    for (let round = 0; round < 30; round++) {
+      const folder = newFolder();
+      const answers = await Promise.all([one.ask(`open ${folder}`), other.ask(`open ${folder}`)]);
+      expect([...answers].sort()).toEqual(["OCDN_FOLDER_OWNED", "ok"]);
+      expect(await (answers[0] === "ok" ? one : other).ask("close")).toBe("ok");
+    }
+  }, 10_000);
+
   it("can be taken when its owner was killed", async () => {
     const child = startChild();
     const folder = newFolder();
