@@ -11,8 +11,8 @@ export interface StoreChanges {
 }
 
 /**
- * What one task wants made durable: outputs (the journal entry among them), store changes and the input
- * positions after it, all together or none. It owns its memory: the task may go on with the next generation.
+ * What one task wants made durable: outputs (the journal entry among them), store changes and the moved input
+ * positions, all together or none. It owns its memory: the task may go on with the next generation.
  */
 export interface CommitDraft {
   readonly processor: string;
@@ -21,6 +21,7 @@ export interface CommitDraft {
   readonly commit: number;
   readonly outputs: readonly Section[];
   readonly stores: readonly StoreChanges[];
+  /** The input positions that moved; the others are as the commit before left them. */
   readonly positions: readonly Position[];
   /** Hash of this commit's journal entry, 16 bytes; the next entry names it as its predecessor. */
   readonly chain: Uint8Array;

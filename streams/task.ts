@@ -6,11 +6,11 @@ import type { RecordCursor } from "./chunk.ts";
 import type { CommitDraft, TaskState } from "./commit.ts";
 import { codeOf, type ErrorCode, messageOf } from "./errors.ts";
 import { causeKinds, eventIdBytes, frameHeaderBytes, Identity, keyText } from "./identity.ts";
+import { InputPositions } from "./input-positions.ts";
 import { InputTrace } from "./input-trace.ts";
 import { JournalWriter } from "./journal.ts";
 import { sealJournalEntry } from "./journal-entry.ts";
 import { defaultIdleMs, maxOutputBytesPerCommit, maxRecordsPerCommit } from "./limits.ts";
-import type { Position } from "./log.ts";
 import type { Input, Processor } from "./processor.ts";
 import { RecordedView } from "./recorded.ts";
 import { StreamTime } from "./stream-time.ts";
@@ -40,6 +40,13 @@ export interface TaskCounts {
   commits: number;
 }
 
+/** Where a task stood after a commit. */
+interface Resting {
+  readonly commit: number;
+  readonly chain: Uint8Array;
+  readonly positions: readonly Float64Array[];
+}
+
 /**
  * A processor on one slot. It takes records and ticks in the order that the engine gives them, and hands back commits
  * that hold outputs, store changes, positions and the journal entry together. It does no I/O and reads no clock, so the
@@ -60,14 +67,9 @@ export class Task {
   readonly #event = new RecordedView();
   readonly #journal = new JournalWriter();
   readonly #trace = new InputTrace();
-  /** Next offset by input and slot. */
-  readonly #next: Float64Array[];
-  readonly #pending: {
-    readonly positions: readonly Position[];
-    readonly commit: number;
-    readonly chain: Uint8Array;
-  }[] = [];
-  #committed: TaskState = { commit: 0, positions: [], chain: new Uint8Array(eventIdBytes) };
+  readonly #positions: InputPositions;
+  readonly #pending: Resting[] = [];
+  #committed: Resting;
   #commit = 0;
   #chain: Uint8Array = new Uint8Array(eventIdBytes);
   #first = true;
@@ -77,7 +79,9 @@ export class Task {
     this.processor = processor;
     this.slot = slot;
     this.inputs = taskInputs(processor, slot, slots, schemas);
-    this.#next = this.inputs.map(() => new Float64Array(slots));
+    this.#positions = new InputPositions(this.inputs, slots);
+    const positions = this.#positions.copy();
+    this.#committed = { commit: 0, chain: new Uint8Array(eventIdBytes), positions };
     this.#identity = new Identity(options.logId, processor.name, slot);
     this.#stores = new TaskStores(processor);
     this.#time = new StreamTime(this.inputs.length);
@@ -112,13 +116,17 @@ export class Task {
     load: (store: string, put: (key: Uint8Array, value: Uint8Array) => void) => void,
   ): void {
     this.#stores.load(load);
-    if (state !== undefined) this.#committed = state;
+    if (state !== undefined) {
+      this.#positions.restore(state.positions);
+      const { commit, chain } = state;
+      this.#committed = { commit, chain, positions: this.#positions.copy() };
+    }
     this.#rewind();
   }
 
   /** Next offset that this task wants of an input's slot. */
   position(input: number, slot: number): number {
-    return (this.#next[input] as Float64Array)[slot] as number;
+    return this.#positions.get(input, slot);
   }
 
   /** True when ticks mean something to this task now. */
@@ -159,7 +167,7 @@ export class Task {
     const { view, keyStart, keyEnd, valueStart, valueEnd, slot, offset } = cursor;
     this.#journal.record(input, slot, offset);
     this.#trace.add(view, keyStart, keyEnd, valueStart, valueEnd);
-    (this.#next[input] as Float64Array)[slot] = offset + 1;
+    this.#positions.took(input, slot, offset);
     this.counts.records += 1;
     this.#record(input, this.inputs[input] as TaskInput, cursor);
   }
@@ -216,12 +224,12 @@ export class Task {
       previous: Buffer.from(this.#chain),
       eventMs: this.#context.latestMs,
     });
-    const positions = this.#positions();
+    const positions = this.#positions.takeMoved();
     this.#emitter.batch = new RecordBatch();
     this.#first = false;
     this.#commit = commit;
     this.#chain = chain;
-    this.#pending.push({ positions, commit, chain });
+    this.#pending.push({ commit, chain, positions: this.#positions.copy() });
     this.counts.commits += 1;
     return {
       processor: this.processor.name,
@@ -258,23 +266,7 @@ export class Task {
     this.#chain = this.#committed.chain;
     this.#time.load(this.#stores.packed(timeStore));
     this.#timers.rebuild();
-    for (const next of this.#next) next.fill(0);
-    for (const { topic, slot, offset } of this.#committed.positions) {
-      this.inputs.forEach((input, index) => {
-        if (input.topic.name === topic) (this.#next[index] as Float64Array)[slot] = offset;
-      });
-    }
-  }
-
-  #positions(): Position[] {
-    const positions: Position[] = [];
-    this.inputs.forEach((input, index) => {
-      for (const slot of input.slots) {
-        const offset = this.position(index, slot);
-        if (offset > 0) positions.push({ topic: input.topic.name, slot, offset });
-      }
-    });
-    return positions;
+    this.#positions.rewind(this.#committed.positions);
   }
 
   #record(index: number, input: TaskInput, cursor: RecordCursor): void {

@@ -85,7 +85,7 @@ export class LogFacts {
     }
     for (const { processor, slot, state } of group.tasks) {
       const key = LogFacts.taskKey(processor, slot);
-      this.tasks.set(key, state);
+      this.tasks.set(key, merged(this.tasks.get(key), state));
       this.#changedTasks.add(key);
     }
     for (const { topicId, slot, baseOffset, count, length } of group.chunks) {
@@ -226,4 +226,17 @@ function decodeTask(value: Buffer): TaskState {
     chain: new Uint8Array(Buffer.from(chain, "hex")),
     positions: positions.map(([topic, slot, offset]): Position => ({ topic, slot, offset })),
   };
+}
+
+/** The state after a commit, which names only the positions that moved. */
+function merged(before: TaskState | undefined, { commit, chain, positions }: TaskState): TaskState {
+  if (before === undefined) return { commit, chain, positions };
+  const all = [...before.positions];
+  for (const position of positions) {
+    const { topic, slot } = position;
+    const at = all.findIndex((known) => known.topic === topic && known.slot === slot);
+    if (at < 0) all.push(position);
+    else all[at] = position;
+  }
+  return { commit, chain, positions: all };
 }
