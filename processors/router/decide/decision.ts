@@ -54,10 +54,24 @@ export function nextDecision(
   return shifted(target, policy, before, { ...base, version }, options);
 }
 
-/** What the costs ask for now, before hysteresis and steps: the soft-min over the nodes that no mask excludes. */
+/**
+ * What the costs ask for now, before hysteresis and steps: the soft-min over the nodes that no mask excludes. While
+ * nodes return by the ramp it is the mean of that and of what would be without them: a gateway's multiplier takes
+ * nothing from a node that has all of the shares, so some must be with those that serve its clients meanwhile. Where it
+ * had all, the ramp's multiplier m gives it m / (1 + m) of them.
+ */
 export function targetFractions(judged: readonly Judged[], options: DecideOptions): Fraction[] {
+  const { temperatureMs, leastFraction } = options;
   const open = judged.filter((node) => !node.masked);
-  return softMin(open, options.temperatureMs, options.leastFraction);
+  const whole = softMin(open, temperatureMs, leastFraction);
+  if (!open.some((node) => node.returning)) return whole;
+  const others = open.map((node) => (node.returning ? { ...node, share: 0 } : node));
+  if (!others.some((node) => node.share > 0)) return whole;
+  const without = softMin(others, temperatureMs, leastFraction);
+  return whole.map(({ nodeId, fraction }, index) => ({
+    nodeId,
+    fraction: (fraction + (without[index] as Fraction).fraction) / 2,
+  }));
 }
 
 function shifted(

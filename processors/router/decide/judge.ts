@@ -19,14 +19,29 @@ export interface Fleet {
   readonly nodes: readonly NodeInventory[];
   readonly prices: ReadonlyMap<string, NodePrice>;
   readonly visibility: ReadonlyMap<string, PrefixVisibility>;
-  readonly overlay: ReadonlyMap<string, Pick<NodeOverlay, "alive" | "draining">>;
+  readonly overlay: ReadonlyMap<string, Pick<NodeOverlay, "alive" | "draining" | "multiplier">>;
 }
 
 /** One node's case, with everything that an explanation says of it; the fraction is filled in later. */
 export interface Judged extends Omit<CandidateReason, "fraction"> {
   /** The mask is one of permission, which nothing lifts. */
   readonly forbidden: boolean;
+  /** The node was dead and comes back by the ramp. */
+  readonly returning: boolean;
   readonly share: number;
+}
+
+/** Whether a node takes clients: all of its own, none, or fewer while it returns by the ramp. */
+export type Standing = "SERVING" | "UNHEALTHY" | "DRAINING" | "RETURNING";
+
+/** A node of which the overlay says nothing serves. */
+export function standingOf(
+  entry: Pick<NodeOverlay, "alive" | "draining" | "multiplier"> | null | undefined,
+): Standing {
+  if (entry === null || entry === undefined) return "SERVING";
+  if (!entry.alive) return "UNHEALTHY";
+  if (entry.draining) return "DRAINING";
+  return entry.multiplier < 1 ? "RETURNING" : "SERVING";
 }
 
 /** Judges every node of the fleet for a cell and service: masks with their reasons, and the parts of its cost. */
@@ -63,14 +78,14 @@ export function judgeNodes(
     if (known === undefined) reasons.push("NO_EVIDENCE");
     else if (known.cell !== cell) reasons.push("WIDER_CELL");
     if (utilisation >= 1) reasons.push("OVERLOADED");
-    const entry = fleet.overlay.get(node.nodeId);
-    const unhealthy =
-      entry?.alive === false ? "UNHEALTHY" : entry?.draining === true ? "DRAINING" : undefined;
-    if (unhealthy !== undefined) reasons.push(unhealthy);
+    const standing = standingOf(fleet.overlay.get(node.nodeId));
+    if (standing !== "SERVING") reasons.push(standing);
+    const away = standing === "UNHEALTHY" || standing === "DRAINING";
     return {
       nodeId: node.nodeId,
       masked: prohibition !== undefined || invisible !== undefined,
       forbidden: prohibition !== undefined,
+      returning: standing === "RETURNING",
       reasons,
       ...costOf(inputs, options),
       rttMs,
@@ -81,7 +96,7 @@ export function judgeNodes(
       staticScore: staticScore(rttMs, lossRatio, utilisation),
       // A node that is dead or drains stays a candidate, for the gateway counts the healthy among them; it gets no
       // share, so that its clients go where they are served next best and not to anybody.
-      share: unhealthy === undefined ? node.capacityRps * (weights.get(node.nodeId) ?? 1) : 0,
+      share: away ? 0 : node.capacityRps * (weights.get(node.nodeId) ?? 1),
     };
   });
 }

@@ -209,6 +209,15 @@ describe("decide, with estimates and allocator", () => {
     driver.send(nodeOverlay, "SAO", { ...entry, alive: true, multiplier: 0.1, sequence: 2 });
     driver.settle();
     driver.advance(10_000);
+    // Half of the shares stay with the next best, or the gateway's multiplier would take nothing away.
+    expect(shares(driver, "BR|web")).toEqual({ IAD: 0.5, SAO: 0.5, TYO: 0 });
+    driver.send(nodeOverlay, "SAO", { ...entry, alive: true, multiplier: 0.75, sequence: 3 });
+    driver.settle();
+    driver.advance(10_000);
+    expect(shares(driver, "BR|web")).toEqual({ IAD: 0.5, SAO: 0.5, TYO: 0 });
+    driver.send(nodeOverlay, "SAO", { ...entry, alive: true, multiplier: 1, sequence: 4 });
+    driver.settle();
+    driver.advance(10_000);
     expect(shares(driver, "BR|web")).toEqual({ IAD: 0, SAO: 1, TYO: 0 });
   });
 

@@ -36,7 +36,7 @@ import { type DecideInput, type DecideOptions, decideOptions } from "./config.ts
 import { nextDecision, targetFractions } from "./decision.ts";
 import { evidenceOf } from "./evidence.ts";
 import { largestMove } from "./fractions.ts";
-import { type Fleet, type Judged, judgeNodes } from "./judge.ts";
+import { type Fleet, type Judged, judgeNodes, standingOf } from "./judge.ts";
 import { LoadSums, loadMoved, servingFractions } from "./loads.ts";
 
 /** Estimates of the slot's cells: about 60 bytes a node and cell. */
@@ -63,7 +63,7 @@ const visibility: RecordStoreSpec<PrefixVisibility> = recordStoreSpec(
   prefixVisibility.schema,
 );
 const prices: RecordStoreSpec<NodePrice> = recordStoreSpec("prices", nodePrices.schema);
-/** The overlay as far as it concerns shares: who is dead or draining. The ramp is the gateway's. */
+/** The overlay as far as it concerns shares: who is dead, drains or returns. The ramp's steps are the gateway's. */
 const overlay: RecordStoreSpec<NodeOverlay> = recordStoreSpec("overlay", nodeOverlay.schema);
 const loads: RecordStoreSpec<NodeLoad> = recordStoreSpec("loads", nodeLoads.schema);
 
@@ -153,9 +153,7 @@ function onOverlay(event: Recorded<NodeOverlay>, context: Context): void {
   const { value } = event;
   if (value === null) store.delete(event.key);
   else store.put(event.key, value);
-  const serves = (entry: NodeOverlay | null | undefined): boolean =>
-    entry === null || entry === undefined || (entry.alive && !entry.draining);
-  if (serves(before) === serves(value)) return;
+  if (standingOf(before) === standingOf(value)) return;
   const work = workOf(context);
   work.fleetTrigger = nodeOverlay.name;
   work.fleet = undefined;
@@ -303,10 +301,12 @@ function explain(
   const evidenceCell = judged.some((node) => node.reasons.includes("WIDER_CELL"))
     ? (parentCell(cell) ?? cell)
     : cell;
-  const candidates = judged.map(({ forbidden: _forbidden, share: _share, ...node }) => ({
-    ...node,
-    fraction: fractions.get(node.nodeId) ?? 0,
-  }));
+  const candidates = judged.map(
+    ({ forbidden: _, returning: _returning, share: _share, ...node }) => ({
+      ...node,
+      fraction: fractions.get(node.nodeId) ?? 0,
+    }),
+  );
   context.emit(routeExplanations, key, {
     serviceId,
     cell,
