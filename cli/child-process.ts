@@ -70,10 +70,15 @@ export class Child {
     child.on("exit", (code, signal) => this.#ended(signal ?? `exit code ${code}`));
   }
 
-  /** Ends the process for good: SIGTERM, and SIGKILL when it does not go. */
-  async stop(): Promise<void> {
+  /** From now on the process is not started again when it ends. */
+  retire(): void {
     this.#stopping = true;
     clearTimeout(this.#timer);
+  }
+
+  /** Ends the process for good: SIGTERM, and SIGKILL when it does not go. */
+  async stop(): Promise<void> {
+    this.retire();
     const child = this.#process;
     if (child === undefined) return;
     await new Promise<void>((resolve) => {

@@ -35,6 +35,9 @@ const vantages = [
   { name: "vantage-as", cell: "JP", latitude: 35.7, longitude: 139.7 },
 ];
 
+/** Distance of two rounds of path measurements in the demonstration. */
+const demonstrationPathMs = 30_000;
+
 /** First of the ports of the demonstration's nodes, after the gateway's. */
 const firstNodePort = 11;
 
@@ -146,6 +149,8 @@ export function planProcesses(settings: Settings, fleet: Fleet, ports: Ports): P
         folder: at.log,
         ...vantage,
         canaries: [adminUrl],
+        // Modelled paths do not change: a round in half a minute, after the first, keeps the log small.
+        ...(demo.nodes ? { pathIntervalMs: demonstrationPathMs } : {}),
         ...(demo.nodes ? { demonstration: { seed: demo.seed, part, parts: vantages.length } } : {}),
       };
       readConfig(vantageSchema, config, `vantage process ${vantage.name}`);

@@ -79,7 +79,10 @@ function stopOrderly(running: Running, logger: Logger): void {
       },
     );
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
+  process.on("SIGTERM", stop);
+  // A terminal sends Ctrl-C to all processes at once; one that has a parent waits for the parent's word, which comes
+  // in the right order.
+  process.on("SIGINT", process.send === undefined ? stop : () => {});
   if (process.send !== undefined) process.on("disconnect", stop);
 }
 

@@ -244,6 +244,7 @@ class System {
     if (this.#stopping) return;
     this.#stopping = true;
     if (this.#announced) note("stopping");
+    for (const { child } of this.#processes.values()) child.retire();
     // Writers first, the engine last, so that what they hold is still taken.
     const order: readonly PlannedProcess["role"][] = ["vantage", "node", "sinks", "edge", "engine"];
     for (const role of order) {
