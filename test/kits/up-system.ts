@@ -86,6 +86,8 @@ export class UpSystem {
   private constructor(folder: string, child: ChildProcess) {
     this.folder = folder;
     this.#child = child;
+    // A test process that ends without `dispose` leaves nothing behind.
+    process.once("exit", this.#atExit);
     child.stdout?.setEncoding("utf8").on("data", (part: string) => (this.#out += part));
     child.stderr?.setEncoding("utf8").on("data", (part: string) => (this.#err += part));
   }
@@ -256,6 +258,7 @@ export class UpSystem {
   /** Ends everything that runs, by force, and removes the folder unless it is kept. */
   async dispose(options: { readonly keepFolder?: boolean } = {}): Promise<void> {
     this.#agent.destroy();
+    process.removeListener("exit", this.#atExit);
     for (const child of this.#others) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const ended = once(child, "exit");
@@ -270,6 +273,11 @@ export class UpSystem {
       await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
     }
   }
+
+  readonly #atExit = (): void => {
+    for (const child of this.#others) child.kill("SIGKILL");
+    this.#signalGroup("SIGKILL");
+  };
 
   #signalGroup(signal: NodeJS.Signals): void {
     try {
