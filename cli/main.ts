@@ -141,6 +141,10 @@ ingest
   .command("mrt <files...>")
   .description("BGP messages and tables in MRT files (plain, gzip or bzip2)")
   .addOption(logOption())
+  .option(
+    "--log-id <id>",
+    "with --log: identity of a new log; events get the same ids in each log of that id",
+  )
   .option("--collector <name>", "first part of the peers' names", "mrt")
   .option("--rebase <when>", "`now`: play into the live log as if it happened from now on")
   .option("--speed <factor>", "with --rebase: how many times faster than recorded", positive, 1)
@@ -151,6 +155,7 @@ ingest
       files: string[],
       options: {
         log?: string;
+        logId?: string;
         collector: string;
         rebase?: string;
         speed: number;
@@ -171,15 +176,18 @@ ingest
         throw new OpenCdnError("OCDN_USAGE", "reading MRT files: --rebase takes the word now");
       }
       const speed = options.rebase === undefined ? undefined : options.speed;
-      const { collector, json, log: name } = options;
+      const { collector, json, log: name, logId } = options;
       const { withOwnLog } = await import("./own-log.ts");
       if (name === undefined) {
+        if (logId !== undefined)
+          throw new OpenCdnError("OCDN_USAGE", "reading MRT files: --log-id goes with --log NAME");
         await withLog(command, (log) => ingestMrt(log, files, { collector, speed, json }));
       } else {
         const settings = await settingsOf(command);
         const { ribProcessor } = await import("../processors/router/rib/processor.ts");
         const processors = [ribProcessor(settings.processors.rib)];
-        await withOwnLog(settings, folderOf(settings, name), processors, (log) =>
+        const folder = folderOf(settings, name);
+        await withOwnLog({ settings, folder, processors, logId }, (log) =>
           ingestMrt(log, files, { collector, speed, json }),
         );
       }
@@ -219,7 +227,8 @@ ingest
       const settings = await settingsOf(command);
       const { routing } = await import("./topology.ts");
       const processors = routing(settings.processors);
-      await withOwnLog(settings, folderOf(settings, options.log), processors, (log) =>
+      const folder = folderOf(settings, options.log);
+      await withOwnLog({ settings, folder, processors }, (log) =>
         ingestRtt(log, file, { startMs, sliceSeconds, split, json }),
       );
     },

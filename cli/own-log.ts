@@ -3,7 +3,7 @@ import { EmbeddedLog } from "../streams/embedded/embedded-log.ts";
 import { Engine } from "../streams/embedded/engine.ts";
 import { ownerSocketPath } from "../streams/embedded/owner.ts";
 import { serveLog } from "../streams/embedded/server.ts";
-import type { OpenCdnError } from "../streams/errors.ts";
+import { OpenCdnError } from "../streams/errors.ts";
 import type { Log } from "../streams/log.ts";
 import type { Processor } from "../streams/processor.ts";
 import { tableNames } from "../streams/topics.ts";
@@ -11,25 +11,46 @@ import type { Settings } from "./settings.ts";
 
 const connectMs = 10_000;
 
+const logIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+export interface OwnLogOptions {
+  readonly settings: Settings;
+  readonly folder: string;
+  readonly processors: readonly Processor[];
+  /** Identity that the log gets when it is made; random by default. Event ids depend on it. */
+  readonly logId?: string | undefined;
+}
+
 /**
  * Runs `work` on a log of its own for historical input (made when absent), with `processors` on it in this process,
- * and waits until they have taken everything. A log that another process owns is used through that process.
+ * and waits until they have taken everything. Throws OCDN_FOLDER_OWNED while another process owns the log, and
+ * OCDN_USAGE for a log that has another identity than `logId`.
  */
 export async function withOwnLog(
-  settings: Settings,
-  folder: string,
-  processors: readonly Processor[],
+  { settings, folder, processors, logId }: OwnLogOptions,
   work: (log: Log) => Promise<void>,
 ): Promise<void> {
+  if (logId !== undefined && !logIdPattern.test(logId)) {
+    throw new OpenCdnError(
+      "OCDN_USAGE",
+      "opening the log: an identity has letters, digits, dot, dash and underscore, at most 63",
+    );
+  }
   const log = await EmbeddedLog.open({
     folder,
     slots: settings.slots,
+    ...(logId === undefined ? {} : { logId }),
     historical: true,
     // History is older than any retention: it stays until the folder is deleted.
     retentionMs: Number.MAX_SAFE_INTEGER,
     tables: tableNames,
     nowMs: () => Date.now(),
   });
+  if (logId !== undefined && log.logId !== logId) {
+    const has = log.logId;
+    await log.close();
+    throw new OpenCdnError("OCDN_USAGE", `opening the log: it is there with the identity ${has}`);
+  }
   let fatal: OpenCdnError | undefined;
   const engine = await Engine.open({
     log,
