@@ -102,7 +102,7 @@ describe.skipIf(!existsSync(database))(`processes (skipped: needs ${database})`,
     expect(await started.exited).toBe(0);
   });
 
-  it("a vantage process starts and stops", async () => {
+  it("a vantage process starts, leaves Ctrl-C to its parent, and stops on its word", async () => {
     const started = await start("gateways/probes/main.ts", {
       folder: kit.data,
       name: "v1",
@@ -110,6 +110,9 @@ describe.skipIf(!existsSync(database))(`processes (skipped: needs ${database})`,
     });
     expect(await ready(started)).toMatchObject({ role: "vantage", name: "v1" });
     started.child.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(started.child.exitCode).toBeNull();
+    started.child.kill("SIGTERM");
     expect(await started.exited).toBe(0);
   });
 
