@@ -77,6 +77,9 @@ interface Work {
   readonly cells: Map<string, string>;
   /** Topic that moved the whole fleet. */
   fleetTrigger: string | undefined;
+  /** Services by cell for which a decision stands, once a commit that asks has looked. */
+  standing: Map<string, string[]> | undefined;
+  policiesMoved: boolean;
   loadsDue: boolean;
   fleet: Fleet | undefined;
   services: ServicePolicy[] | undefined;
@@ -128,6 +131,8 @@ function workOf(context: Context): Work {
   return context.scratch(() => ({
     cells: new Map(),
     fleetTrigger: undefined,
+    standing: undefined,
+    policiesMoved: false,
     loadsDue: false,
     fleet: undefined,
     services: undefined,
@@ -142,6 +147,7 @@ function table<T>(topic: Topic<T>, spec: RecordStoreSpec<T>): AnyInput {
     else store.put(event.key, event.value);
     const work = workOf(context);
     work.fleetTrigger = topic.name;
+    work.policiesMoved ||= topic.name === servicePolicies.name;
     work.fleet = undefined;
     work.services = undefined;
   });
@@ -220,7 +226,7 @@ function decideCell(cell: string, trigger: string, context: Context, options: De
   const chain = chainOf(cell).map((name) => context.records(estimates).get(name));
   const ownEvidence = (chain[0]?.nodes.length ?? 0) > 0;
   const store = context.records(decisions);
-  const stale = new Set(store.entries(`${cell}|`).map(([key]) => key));
+  const stale = new Set(standingKeys(cell, services, context));
   if ((ownEvidence || cell === UNKNOWN_CELL) && fleet.nodes.length > 0) {
     const evidence = evidenceOf(chain);
     for (const policy of services) {
@@ -253,6 +259,32 @@ function decideCell(cell: string, trigger: string, context: Context, options: De
     context.packed(explained).delete(name, 0, name.length);
     context.remove(routeDecisions, key);
   }
+}
+
+/** Keys of the cell's decisions that stand; a service that has none now lost its policy in this commit. */
+function standingKeys(
+  cell: string,
+  services: readonly ServicePolicy[],
+  context: Context,
+): readonly string[] {
+  const known = workOf(context).policiesMoved
+    ? (standingServices(context).get(cell) ?? [])
+    : services.map(({ serviceId }) => serviceId);
+  const store = context.records(decisions);
+  return known.map((serviceId) => cellKey(cell, serviceId)).filter((key) => store.has(key));
+}
+
+/** Services that have a decision, by cell: one look at all, since a store finds what begins alike only so. */
+function standingServices(context: Context): ReadonlyMap<string, readonly string[]> {
+  const work = workOf(context);
+  if (work.standing !== undefined) return work.standing;
+  work.standing = new Map();
+  for (const [, { cell, serviceId }] of context.records(decisions).entries()) {
+    const services = work.standing.get(cell);
+    if (services === undefined) work.standing.set(cell, [serviceId]);
+    else services.push(serviceId);
+  }
+  return work.standing;
 }
 
 /** Targets that moved by less are as good as the old ones. */
@@ -328,12 +360,12 @@ function scheduleAfter(key: string, stepMs: number, context: Context): void {
 }
 
 function writeLoads(context: Context, options: DecideOptions): void {
-  const { fleet } = fleetOf(context);
+  const { fleet, services } = fleetOf(context);
   const sums = new LoadSums(fleet.nodes, options.temperatureMs);
   const store = context.records(targets);
   for (const [cell, estimate] of context.records(estimates).entries()) {
     const demands =
-      estimate.services.length > 0 ? estimate.services : undecidedDemand(cell, context);
+      estimate.services.length > 0 ? estimate.services : undecidedDemand(cell, services, context);
     for (const { serviceId, demandRps } of demands) {
       const standing = chainOf(cell).map((name) => store.get(cellKey(name, serviceId)));
       sums.add(estimate, servingFractions(standing, fleet.nodes), demandRps);
@@ -351,10 +383,11 @@ function writeLoads(context: Context, options: DecideOptions): void {
 /** A cell without demand counts once for each of its decisions in the means, and adds no load. */
 function undecidedDemand(
   cell: string,
+  services: readonly ServicePolicy[],
   context: Context,
 ): { readonly serviceId: string; readonly demandRps: number }[] {
-  return context
-    .records(decisions)
-    .entries(`${cell}|`)
-    .map(([, decision]) => ({ serviceId: decision.serviceId, demandRps: 0 }));
+  const store = context.records(decisions);
+  return services
+    .filter(({ serviceId }) => store.has(cellKey(cell, serviceId)))
+    .map(({ serviceId }) => ({ serviceId, demandRps: 0 }));
 }
