@@ -104,8 +104,14 @@ export function judgeDelay(history: DelayHistory, options: AnomalyOptions): Find
   }
   const rank = Math.ceil(options.delayQuantile * total - 1e-9);
   const fires = total >= options.delayMinSamples && above > total - rank;
-  const value = total === 0 ? 0 : quantile(history.panes, rank);
-  return { verdict: fires ? "fire" : "resolve", value, samples: total };
+  return {
+    verdict: fires ? "fire" : "resolve",
+    // Added up only for an alert: every sample is judged, and few fire or resolve one.
+    get value(): number {
+      return total === 0 ? 0 : quantile(history.panes, rank);
+    },
+    samples: total,
+  };
 }
 
 function isInWindow(second: number, newest: number, options: AnomalyOptions): boolean {
