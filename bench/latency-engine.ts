@@ -15,4 +15,9 @@ const engine = await Engine.open({
   onFatal: () => process.exit(1),
 });
 await serveLog({ owner: engine, socketPath: ownerSocketPath(folder) });
+// The parent asks for what was used so far, and goes away when it is done.
+process.on("message", () =>
+  process.send?.({ ...process.cpuUsage(), rss: process.memoryUsage.rss() }),
+);
+process.on("disconnect", () => process.exit());
 process.send?.("ready");

@@ -1,4 +1,5 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Decoder } from "../schemas/codec.ts";
 import { isFailure } from "../schemas/failure.ts";
-import type { NodeInventory, PathSample } from "../schemas/generated/events.ts";
+import type { NodeInventory, PathSample, RouteDecision } from "../schemas/generated/events.ts";
 import { RecordCursor } from "../streams/chunk.ts";
 import { connectLog } from "../streams/embedded/client.ts";
 import type { Log } from "../streams/log.ts";
@@ -42,9 +43,12 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
       engine.once("exit", (code) => reject(new Error(`the engine ended with ${code}`)));
     });
     const log = await connectLog({ folder, name: "bench", timeoutMs: 10_000 });
-    const figures = await measure(log, seconds);
+    const figures = await measure(log, engine, seconds);
     await log.close();
-    return report(figures, seconds, quick);
+    const ended = once(engine, "exit");
+    engine.disconnect();
+    await ended;
+    return report(figures, quick);
   } finally {
     engine.kill("SIGKILL");
     rmSync(join(folder, ".."), { recursive: true, force: true });
@@ -54,11 +58,25 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
 interface Figures {
   readonly latencies: readonly number[];
   readonly sent: number;
-  readonly background: number;
+  readonly backgroundPerSecond: number;
   readonly dropped: number;
+  /** Of one core, user and system. */
+  readonly engineCpuRatio: number;
+  readonly engineRss: number;
 }
 
-async function measure(log: Log, seconds: number): Promise<Figures> {
+interface Usage extends NodeJS.CpuUsage {
+  readonly rss: number;
+}
+
+/** What the engine's process used so far. */
+async function usageOf(engine: ChildProcess): Promise<Usage> {
+  const answer = once(engine, "message");
+  engine.send("usage");
+  return (await answer)[0] as Usage;
+}
+
+async function measure(log: Log, engine: ChildProcess, seconds: number): Promise<Figures> {
   let dropped = 0;
   const producer = new EventProducer({
     log,
@@ -70,19 +88,22 @@ async function measure(log: Log, seconds: number): Promise<Figures> {
   for (const nodeId of nodes) producer.send(nodeInventory, nodeId, nodeOf(nodeId), Date.now());
   producer.send(servicePolicies, "web", policy, Date.now());
   await producer.flush();
-  const sentAt = new Map<string, number>();
+  const moves = new Map<string, Move>();
   const latencies: number[] = [];
-  const follower = followDecisions(log, (cell) => {
-    const at = sentAt.get(cell);
-    if (at === undefined) return;
-    sentAt.delete(cell);
-    latencies.push(performance.now() - at);
+  const follower = followDecisions(log, ({ cell, candidates }) => {
+    const move = moves.get(cell);
+    const share = (id: string): number => candidates.find((at) => at.nodeId === id)?.fraction ?? 0;
+    // An earlier price or step may decide the cell again: only the answer to these samples counts.
+    if (move === undefined || share(move.near) <= share(move.far)) return;
+    moves.delete(cell);
+    latencies.push(performance.now() - move.sentAt);
   });
   let background = 0;
   let sent = 0;
   const began = performance.now();
   const warmMs = 3_000;
   let nextMove = warmMs;
+  let warm: { readonly usage: Promise<Usage>; readonly background: number } | undefined;
   for (let elapsed = 0; elapsed < warmMs + seconds * 1_000; elapsed = performance.now() - began) {
     for (
       const due = Math.floor((elapsed / 1_000) * backgroundPerSecond);
@@ -93,36 +114,59 @@ async function measure(log: Log, seconds: number): Promise<Figures> {
       const nodeId = nodes[background % nodes.length] as string;
       producer.send(pathSamples, cell, sampleOf(cell, nodeId, 20 + (background % 7)), Date.now());
     }
+    if (elapsed >= warmMs) warm ??= { usage: usageOf(engine), background };
     while (nextMove <= elapsed) {
-      move(producer, sent, sentAt);
+      move(producer, sent, moves);
       sent += 1;
       nextMove += movingEveryMs;
     }
     await wait(tickMs);
   }
+  const ranMs = performance.now() - began - warmMs;
+  const before = await warm?.usage;
+  const after = await usageOf(engine);
+  if (warm === undefined || before === undefined) throw new Error("it did not get warm");
+  const backgroundPerSecondSent = ((background - warm.background) * 1_000) / ranMs;
   await producer.flush();
   await wait(1_500);
   follower.close();
   await producer.close();
-  return { latencies, sent, background, dropped };
+  return {
+    latencies,
+    sent,
+    backgroundPerSecond: backgroundPerSecondSent,
+    dropped,
+    engineCpuRatio: (after.user + after.system - before.user - before.system) / (ranMs * 1_000),
+    engineRss: after.rss,
+  };
+}
+
+/** Samples under way that make `near` the nearer node of their cell. */
+interface Move {
+  readonly near: string;
+  readonly far: string;
+  readonly sentAt: number;
 }
 
 /** The n-th move: makes the other of two nodes the near one for its cell. */
-function move(producer: EventProducer, sent: number, sentAt: Map<string, number>): void {
+function move(producer: EventProducer, sent: number, moves: Map<string, Move>): void {
   const index = sent % movingCells;
   const cell = `${countryOf(index)}/moving-${index}`;
   const lap = Math.floor(sent / movingCells);
   const near = lap % 2 === 0 ? "A" : "B";
   const far = lap % 2 === 0 ? "B" : "A";
   // As many in one go as carry the smoothed RTTs past each other, whatever they were.
-  sentAt.set(cell, performance.now());
+  moves.set(cell, { near, far, sentAt: performance.now() });
   for (let i = 0; i < samplesOfMove; i++) {
     producer.send(pathSamples, cell, sampleOf(cell, near, 5), Date.now());
     producer.send(pathSamples, cell, sampleOf(cell, far, 400), Date.now());
   }
 }
 
-function followDecisions(log: Log, onDecision: (cell: string) => void): { close(): void } {
+function followDecisions(
+  log: Log,
+  onDecision: (decision: RouteDecision) => void,
+): { close(): void } {
   const decoder = new Decoder(routeDecisions.schema, log.schemas);
   const cursor = new RecordCursor();
   return log.follow({
@@ -132,7 +176,7 @@ function followDecisions(log: Log, onDecision: (cell: string) => void): { close(
       cursor.open(chunk);
       while (cursor.next()) {
         const decision = decoder.decodeFrame(cursor.buffer, cursor.valueStart, cursor.valueEnd);
-        if (!isFailure(decision)) onDecision(decision.cell);
+        if (!isFailure(decision)) onDecision(decision);
       }
     },
   });
@@ -189,7 +233,7 @@ const policy = {
   version: 1,
 };
 
-function report(figures: Figures, seconds: number, quick: boolean): BenchResult {
+function report(figures: Figures, quick: boolean): BenchResult {
   const sorted = [...figures.latencies].sort((a, b) => a - b);
   const at = (quantile: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))] ?? Number.NaN;
@@ -197,11 +241,13 @@ function report(figures: Figures, seconds: number, quick: boolean): BenchResult 
   printTable([
     { what: "moves", figure: figures.sent },
     { what: "without a decision of their own", figure: missing },
-    { what: "background samples/s", figure: figures.background / (seconds + 3) },
+    { what: "background samples/s", figure: figures.backgroundPerSecond },
     { what: "dropped by the producer", figure: figures.dropped },
     { what: "p50, ms", figure: at(0.5) },
     { what: "p99, ms", figure: at(0.99) },
     { what: "largest, ms", figure: at(1) },
+    { what: "engine, CPU of a core in %", figure: 100 * figures.engineCpuRatio },
+    { what: "engine, RSS in MB", figure: figures.engineRss / 1e6 },
   ]);
   if (missing > 0.01 * figures.sent)
     throw new Error(`${missing} of ${figures.sent} moves moved nothing`);
@@ -214,7 +260,8 @@ function report(figures: Figures, seconds: number, quick: boolean): BenchResult 
     p50Ms: Number(at(0.5).toFixed(1)),
     samples: figures.sent,
     missing,
-    backgroundPerSecond,
+    backgroundPerSecond: Math.round(figures.backgroundPerSecond),
+    engineCpuRatio: Number(figures.engineCpuRatio.toFixed(3)),
     quick,
   };
 }
