@@ -184,8 +184,9 @@ export function hashKey(view: DataView, start: number, end: number): number {
 /** The 16 bytes of a hash, each lane little endian, as the reference writes them. */
 export function lanesToBytes(lanes: Lanes): Uint8Array {
   const bytes = new Uint8Array(digestBytes);
-  const view = new DataView(bytes.buffer);
-  for (let lane = 0; lane < 4; lane++) view.setInt32(lane * 4, lanes[lane] as number, true);
+  for (let at = 0; at < digestBytes; at++) {
+    bytes[at] = (lanes[at >> 2] as number) >>> ((at & 3) << 3);
+  }
   return bytes;
 }
 

@@ -60,6 +60,9 @@ export class PackedStore implements StoreContract {
   #markCount = 0;
   readonly #digest = new MultisetDigest();
   readonly #digestBefore = new MultisetDigest();
+  /** Digest of the last seal while it holds: most stores of a task are not touched by a commit. */
+  #lastDigest: Uint8Array | undefined;
+  readonly #unchanged: StoreChanges;
   readonly #lanes = newLanes();
   readonly #keys = new ViewOfLast();
   readonly #values = new ViewOfLast();
@@ -71,6 +74,7 @@ export class PackedStore implements StoreContract {
     this.#maxEntries = options.maxEntries ?? maxStoreEntries;
     this.#entries = new StoreEntries(options.maxBytes ?? maxStoreBytes);
     this.#section = new Section(name, 0);
+    this.#unchanged = { store: name, count: 0, bytes: noBytes, view: noView, length: 0 };
   }
 
   get size(): number {
@@ -164,6 +168,7 @@ export class PackedStore implements StoreContract {
    */
   load(key: Uint8Array, value: Uint8Array | undefined): void {
     this.#expectUnchanged("a load");
+    this.#lastDigest = undefined;
     if (this.#sealed !== undefined) throw new Error(`store ${this.name}: a load while sealed`);
     const entries = this.#entries;
     if (value === undefined) {
@@ -206,26 +211,28 @@ export class PackedStore implements StoreContract {
   seal(): SealedStore {
     if (this.#sealed !== undefined) throw new Error(`store ${this.name}: sealed twice`);
     const open = this.#open;
-    const section = this.#section;
     this.#digestBefore.copyFrom(this.#digest);
-    for (let i = 0; i < open.count; i++) this.#sealElement(open, i, section);
-    const bytes = section.bytes.slice(0, section.length);
-    const changes: StoreChanges = {
-      store: this.name,
-      count: section.count,
-      bytes,
-      view: new DataView(bytes.buffer),
-      length: bytes.length,
-    };
-    section.count = 0;
-    section.length = 0;
-    if (section.bytes.length > keptSectionBytes) this.#section = new Section(this.name, 0);
+    const changes = open.count === 0 ? this.#unchanged : this.#sealChanges(open);
+    if (changes.count > 0) this.#lastDigest = undefined;
+    this.#lastDigest ??= this.#digest.digest();
     this.#sealed = open;
     this.#open = this.#spare;
     this.#keys.forget();
     this.#values.forget();
     this.mark();
-    return { changes, digest: this.#digest.digest(), entries: this.#size };
+    return { changes, digest: this.#lastDigest, entries: this.#size };
+  }
+
+  #sealChanges(open: Generation): StoreChanges {
+    const section = this.#section;
+    for (let i = 0; i < open.count; i++) this.#sealElement(open, i, section);
+    const { name: store } = this;
+    const { count } = section;
+    const bytes = section.bytes.slice(0, section.length);
+    section.count = 0;
+    section.length = 0;
+    if (section.bytes.length > keptSectionBytes) this.#section = new Section(this.name, 0);
+    return { store, count, bytes, view: new DataView(bytes.buffer), length: bytes.length };
   }
 
   /** The sealed generation is durable: its undo is dropped. */
@@ -248,6 +255,7 @@ export class PackedStore implements StoreContract {
     if (sealed !== undefined) {
       for (let i = sealed.count - 1; i >= 0; i--) this.#restore(sealed, i);
       this.#digest.copyFrom(this.#digestBefore);
+      this.#lastDigest = undefined;
       this.#dropAbsent(sealed);
       this.#retire(sealed);
     }
@@ -277,6 +285,7 @@ export class PackedStore implements StoreContract {
     this.#open.reset();
     if (this.#sealed !== undefined) this.#retire(this.#sealed);
     this.#digest.reset();
+    this.#lastDigest = undefined;
     this.mark();
   }
 

@@ -3,6 +3,7 @@
  * about three times as fast as byte loops, and faster than `set(subarray())` up to 256.
  */
 const longBytes = 256;
+const noView = new DataView(new ArrayBuffer(0));
 
 /** Copies `length` bytes; `from` and `fromView`, `to` and `toView` are the same memory. The ranges do not overlap. */
 export function copyRange(
@@ -70,7 +71,7 @@ export function compareRanges(
  */
 export class ViewOfLast {
   #bytes: Uint8Array | undefined;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  #view: DataView = noView;
 
   of(bytes: Uint8Array): DataView {
     if (bytes !== this.#bytes) {
@@ -82,6 +83,6 @@ export class ViewOfLast {
 
   forget(): void {
     this.#bytes = undefined;
-    this.#view = new DataView(new ArrayBuffer(0));
+    this.#view = noView;
   }
 }
