@@ -1,4 +1,5 @@
 import { access, constants } from "node:fs/promises";
+import { setPriority } from "node:os";
 import { printMrt } from "../../gateways/bgp/mrt-print.ts";
 import { openMrtSource } from "../../gateways/bgp/mrt-source.ts";
 import { openRttSource } from "../../gateways/probes/rtt-source.ts";
@@ -35,12 +36,25 @@ export async function checkReadable(files: readonly string[]): Promise<void> {
   }
 }
 
+/** Niceness of reading history: what serves clients on the same machine goes first. */
+const ingestNiceness = 10;
+
+/** Gives way to other processes; where the system does not allow it, nothing changes. */
+function giveWay(): void {
+  try {
+    setPriority(ingestNiceness);
+  } catch {
+    // A sandbox may forbid it: the work is then done at the usual priority.
+  }
+}
+
 /** `opencdn ingest mrt FILE…`: each file is a source of its own; the same content again adds nothing. */
 export async function ingestMrt(
   log: Log,
   files: readonly string[],
   options: MrtOptions,
 ): Promise<void> {
+  giveWay();
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once("SIGINT", onSignal);
