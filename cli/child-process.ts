@@ -1,9 +1,9 @@
 import { type ChildProcess, fork } from "node:child_process";
 
-/** First and longest wait before a process that died is started again. */
+/** First and longest wait before a process that died by itself is started again. */
 const firstRestartMs = 100;
 const longestRestartMs = 5_000;
-/** A process that lived this long is started again at once when it dies. */
+/** A process that lived this long is started again at once when it dies by itself. */
 const healthyMs = 10_000;
 const stopMs = 10_000;
 
@@ -65,9 +65,11 @@ export class Child {
     });
     child.on("error", () => {
       // An exit follows, or the process never started and `exit` is not told.
-      if (child.pid === undefined) this.#ended("it could not be started");
+      if (child.pid === undefined) this.#ended("it could not be started", false);
     });
-    child.on("exit", (code, signal) => this.#ended(signal ?? `exit code ${code}`));
+    child.on("exit", (code, signal) =>
+      this.#ended(signal ?? `exit code ${code}`, signal === "SIGKILL"),
+    );
   }
 
   /** From now on the process is not started again when it ends. */
@@ -91,20 +93,27 @@ export class Child {
     });
   }
 
-  #ended(how: string): void {
+  #ended(how: string, killed: boolean): void {
     if (this.#process === undefined) return;
     this.#process = undefined;
+    const wasReady = this.#state === "ready";
     if (this.#stopping) {
       this.#state = "stopped";
       return;
     }
     this.#state = "down";
     this.restarts += 1;
-    const lived = Date.now() - this.#startedMs;
-    const keepsDying = lived < healthyMs;
-    const waitMs = this.#options.stayDownMs ?? (keepsDying ? this.#restartMs : 0);
-    this.#restartMs = keepsDying ? Math.min(this.#restartMs * 2, longestRestartMs) : firstRestartMs;
+    const waitMs = this.#options.stayDownMs ?? this.#restartsIn(killed, wasReady);
     this.#timer = setTimeout(() => this.start(), waitMs);
     this.#options.onExit(this, how, waitMs);
+  }
+
+  /** At once for one that was well, also when it is killed again and again; later and later for one that keeps dying. */
+  #restartsIn(killed: boolean, wasReady: boolean): number {
+    if (killed) return wasReady ? 0 : firstRestartMs;
+    const lived = Date.now() - this.#startedMs;
+    const waitMs = lived < healthyMs ? this.#restartMs : 0;
+    this.#restartMs = waitMs === 0 ? firstRestartMs : Math.min(waitMs * 2, longestRestartMs);
+    return waitMs;
   }
 }
