@@ -20,6 +20,8 @@ export interface VerifyOptions {
   readonly slot: number;
   /** Called now and then with the commits and records replayed so far. */
   readonly onProgress?: (commits: number, records: number) => void;
+  /** Called with each commit that came out as the journal has it, in order, and the time at which it was written. */
+  readonly onCommit?: (draft: CommitDraft, timestampMs: number) => Promise<void>;
 }
 
 export interface VerifyReport {
@@ -92,7 +94,7 @@ class TaskReplay {
         break;
       }
       const hash = entryHash(cursor.view, cursor.valueStart, cursor.valueEnd);
-      divergence = await this.#replay(entry, place);
+      divergence = await this.#replay(entry, place, cursor.timestampMs);
       this.#chain = hash;
       if (this.#commits % 200 === 0) onProgress?.(this.#commits, this.#records);
     }
@@ -112,6 +114,7 @@ class TaskReplay {
   async #replay(
     entry: TaskCommit,
     place: { readonly topic: string; readonly slot: number; readonly offset: number },
+    timestampMs: number,
   ): Promise<Divergence | undefined> {
     const journalDiffers = (message: string): Divergence => ({
       ...place,
@@ -144,7 +147,9 @@ class TaskReplay {
     for (const { store, digest } of entry.stores) {
       this.#digests.set(store, Buffer.from(digest).toString("hex"));
     }
-    return await this.#compare(entry, steps, draft, journalDiffers);
+    const divergence = await this.#compare(entry, steps, draft, journalDiffers);
+    if (divergence === undefined) await this.#options.onCommit?.(draft, timestampMs);
+    return divergence;
   }
 
   async #compare(
