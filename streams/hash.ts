@@ -66,8 +66,8 @@ function mixBlocks(view: DataView, start: number, end: number): number {
   return at;
 }
 
-/** The up to four bytes of [at, end) as a little-endian word. */
-function tailWord(view: DataView, at: number, end: number): number {
+/** The up to four bytes of [at, end) as a little-endian word; 0 when there are none. */
+export function tailWord(view: DataView, at: number, end: number): number {
   const left = end - at;
   if (left >= 4) return view.getInt32(at, true);
   if (left <= 0) return 0;

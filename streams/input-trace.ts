@@ -1,5 +1,5 @@
-import { hashPair, OrderedHash } from "./hash.ts";
 import { frameHeaderBytes } from "./identity.ts";
+import { RunningHash } from "./running-hash.ts";
 
 /** Inputs a commit may have for every one of them to get a check of its own. */
 const exactUpTo = 64;
@@ -8,16 +8,16 @@ const groupSize = 8;
 
 /**
  * The hash over everything that a commit took, in order, and short checks that let a replay name the record that
- * differs: two bytes a record in a commit of up to 64 records, one byte for each eight records in a larger one.
+ * differs: two bytes a record in a commit of up to 64 records, one byte for each eight records in a larger one. A check
+ * is taken of the hash so far, so from the first record that differs on all of them do.
  */
 export class InputTrace {
-  readonly #pair = new Int32Array(4);
-  readonly #all = new OrderedHash();
-  #checks = new Uint16Array(1_024);
-  #count = 0;
+  readonly #hash = new RunningHash();
+  readonly #exact = Buffer.alloc(exactUpTo * 2);
+  #groups = Buffer.alloc(1_024);
 
   get count(): number {
-    return this.#count;
+    return this.#hash.count;
   }
 
   /** Adds one record: key and payload without its frame; a tombstone has `valueStart` -1. */
@@ -28,45 +28,35 @@ export class InputTrace {
     valueStart: number,
     valueEnd: number,
   ): void {
+    const hash = this.#hash;
     const payload = valueStart < 0 ? -1 : Math.min(valueStart + frameHeaderBytes, valueEnd);
-    hashPair(view, keyStart, keyEnd, view, payload, valueEnd, this.#pair);
-    this.#all.add(this.#pair);
-    if (this.#count === this.#checks.length) {
-      const grown = new Uint16Array(this.#checks.length * 2);
-      grown.set(this.#checks);
-      this.#checks = grown;
-    }
-    this.#checks[this.#count] = this.#pair[0] as number;
-    this.#count += 1;
+    const index = hash.count;
+    hash.add(view, keyStart, keyEnd, payload, valueEnd);
+    if (index < exactUpTo) this.#exact.writeUInt16LE(hash.check(), index * 2);
+    if (index % groupSize === groupSize - 1) this.#endGroup(Math.floor(index / groupSize));
   }
 
   /** The hash (16 bytes) and the checks; the trace begins anew. */
   take(): { readonly hash: Buffer; readonly checks: Buffer } {
-    const hash = Buffer.from(this.#all.digest());
-    const checks = packChecks(this.#checks, this.#count);
-    this.#all.reset();
-    this.#count = 0;
-    return { hash, checks };
+    const { count } = this.#hash;
+    const hash = Buffer.from(this.#hash.digest());
+    if (count % groupSize > 0) this.#endGroup(Math.floor(count / groupSize));
+    const checks =
+      count <= exactUpTo
+        ? this.#exact.subarray(0, count * 2)
+        : this.#groups.subarray(0, Math.ceil(count / groupSize));
+    this.#hash.reset();
+    return { hash, checks: Buffer.from(checks) };
   }
-}
 
-function packChecks(checks: Uint16Array, count: number): Buffer {
-  if (count <= exactUpTo) {
-    const exact = Buffer.alloc(count * 2);
-    for (let i = 0; i < count; i++) exact.writeUInt16LE(checks[i] as number, i * 2);
-    return exact;
+  #endGroup(group: number): void {
+    if (group === this.#groups.length) {
+      const grown = Buffer.alloc(group * 2);
+      this.#groups.copy(grown);
+      this.#groups = grown;
+    }
+    this.#groups[group] = this.#hash.check() >>> 8;
   }
-  const groups = Buffer.alloc(Math.ceil(count / groupSize));
-  for (let i = 0; i < count; i++) {
-    const group = Math.floor(i / groupSize);
-    // Rotation makes the check depend on the order within the group.
-    const turned =
-      (((checks[i] as number) << (i % groupSize)) |
-        ((checks[i] as number) >> (8 - (i % groupSize)))) &
-      0xff;
-    groups[group] = (groups[group] as number) ^ turned;
-  }
-  return groups;
 }
 
 /**
