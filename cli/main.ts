@@ -51,7 +51,8 @@ const program = new Command("opencdn")
   .option("--data <folder>", "data folder (default: .opencdn, or OPENCDN_DATA)")
   .option("--config <file>", "settings (default: opencdn.yaml when it exists)")
   .showSuggestionAfterError()
-  .showHelpAfterError("(opencdn --help shows what there is)")
+  // Whatever was called wrongly is told at the end of this file, like every other error.
+  .configureOutput({ outputError: () => {} })
   .exitOverride();
 
 const logOption = (): Option =>
@@ -414,12 +415,27 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
 
+/** Help and version were printed: there is nothing to tell. */
+const shown = /^commander\.(help|helpDisplayed|version)$/;
+
+/** What was called wrongly, as one sentence with the nearest right word. */
+function usageError({ message }: CommanderError): OpenCdnError {
+  const text = message
+    .replace(/^error: /, "")
+    .replace(/\s*\(Did you mean (.*)\?\)\s*$/, ", did you mean $1?")
+    .replace(/\.$/, "")
+    .replace(/\. ([A-Za-z])/g, (_, letter: string) => `: ${letter.toLowerCase()}`);
+  const hint = text.endsWith("?") ? "" : "; `opencdn --help` shows what there is";
+  return new OpenCdnError("OCDN_USAGE", `reading the command line: ${text}${hint}`);
+}
+
 try {
   await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
+} catch (caught) {
+  if (caught instanceof CommanderError && shown.test(caught.code)) {
+    process.exitCode = caught.exitCode === 0 ? 0 : 2;
   } else {
+    const error = caught instanceof CommanderError ? usageError(caught) : caught;
     if (process.argv.includes("--json"))
       printJson({ error: { code: codeOf(error), message: messageOf(error) } });
     else
