@@ -20,7 +20,6 @@ export const frameHeaderBytes: number = 5;
 
 const randomMark = 0x80;
 const text = new TextEncoder();
-const utf8 = new TextDecoder();
 
 /**
  * Identities of everything that one task emits: the first 16 bytes of a 128-bit hash over (log id, processor,
@@ -31,6 +30,9 @@ export class Identity {
   readonly #message = new Uint8Array(37);
   readonly #view = new DataView(this.#message.buffer);
   readonly #out = new Int32Array(4);
+  /** Where the cause of an input still lies: most inputs cause nothing, so it is copied when something is. */
+  #causeBytes: Uint8Array | undefined;
+  #causeStart = 0;
   #emission = 0;
   #draws = 0;
 
@@ -39,10 +41,11 @@ export class Identity {
     writeLanes(this.#out, this.#view, 0);
   }
 
-  /** The cause is a record's event id, 16 bytes at `start`. */
+  /** The cause is a record's event id, 16 bytes at `start`, which stay there until the next cause. */
   causedByInput(bytes: Uint8Array, start: number): void {
-    for (let i = 0; i < eventIdBytes; i++) this.#message[17 + i] = bytes[start + i] as number;
     this.#begin(causeKinds.input);
+    this.#causeBytes = bytes;
+    this.#causeStart = start;
   }
 
   /** The cause is a number: a tick (its time), a commit (its count). */
@@ -67,6 +70,7 @@ export class Identity {
 
   /** Writes the next event id of this cause to `target[at..at+16)`. */
   next(target: Uint8Array, at: number): void {
+    if (this.#causeBytes !== undefined) this.#copyCause(this.#causeBytes);
     this.#view.setUint32(33, this.#emission, true);
     this.#emission += 1;
     hashRange(this.#view, 0, 37, 0, this.#out);
@@ -82,6 +86,7 @@ export class Identity {
 
   /** 0 <= x < 1 with 53 bits, the next of this cause. */
   random(): number {
+    if (this.#causeBytes !== undefined) this.#copyCause(this.#causeBytes);
     const kind = this.#message[16] as number;
     this.#message[16] = kind | randomMark;
     this.#view.setUint32(33, this.#draws, true);
@@ -93,7 +98,14 @@ export class Identity {
     return (high * 67_108_864 + low) / 9_007_199_254_740_992;
   }
 
+  #copyCause(bytes: Uint8Array): void {
+    const start = this.#causeStart;
+    for (let i = 0; i < eventIdBytes; i++) this.#message[17 + i] = bytes[start + i] as number;
+    this.#causeBytes = undefined;
+  }
+
   #begin(kind: CauseKind): void {
+    this.#causeBytes = undefined;
     this.#message[16] = kind;
     this.#emission = 0;
     this.#draws = 0;
@@ -144,16 +156,21 @@ export function hex16(bytes: Uint8Array, start: number = 0): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, eventIdBytes).toString("hex");
 }
 
-/** Text of a key in place. */
+/** Text of a key in place; short ones of ASCII are put together faster than they are decoded. */
 export function keyText(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > 24) return utf8Text(bytes, start, end);
   let ascii = "";
-  if (end - start <= 24) {
-    for (let i = start; i < end; i++) {
-      const code = bytes[i] as number;
-      if (code > 0x7e) return utf8.decode(bytes.subarray(start, end));
-      ascii += String.fromCharCode(code);
-    }
-    return ascii;
+  for (let i = start; i < end; i++) {
+    const code = bytes[i] as number;
+    if (code > 0x7e) return utf8Text(bytes, start, end);
+    ascii += String.fromCharCode(code);
   }
-  return utf8.decode(bytes.subarray(start, end));
+  return ascii;
+}
+
+function utf8Text(bytes: Uint8Array, start: number, end: number): string {
+  const buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return buffer.toString("utf8", start, end);
 }

@@ -58,6 +58,7 @@ export class PackedStore implements StoreContract {
   readonly #marked = new Generation();
   #mark = 1;
   #markCount = 0;
+  #touched = false;
   readonly #digest = new MultisetDigest();
   readonly #digestBefore = new MultisetDigest();
   /** Digest of the last seal while it holds: most stores of a task are not touched by a commit. */
@@ -191,6 +192,11 @@ export class PackedStore implements StoreContract {
 
   /** From here on `rollbackToMark` undoes what is done. Seal, abort and roll-back set a mark themselves. */
   mark(): void {
+    if (this.#touched) this.#setMark();
+  }
+
+  #setMark(): void {
+    this.#touched = false;
     this.#mark = (this.#mark + 1) | 0;
     this.#markCount = this.#open.count;
     if (this.#marked.count > 0) this.#marked.reset();
@@ -201,7 +207,7 @@ export class PackedStore implements StoreContract {
     const open = this.#open;
     for (let i = open.count - 1; i >= this.#markCount; i--) this.#restore(open, i);
     for (let i = this.#marked.count - 1; i >= 0; i--) this.#restore(this.#marked, i);
-    this.mark();
+    this.#setMark();
   }
 
   /**
@@ -219,7 +225,7 @@ export class PackedStore implements StoreContract {
     this.#open = this.#spare;
     this.#keys.forget();
     this.#values.forget();
-    this.mark();
+    this.#setMark();
     return { changes, digest: this.#lastDigest, entries: this.#size };
   }
 
@@ -240,7 +246,8 @@ export class PackedStore implements StoreContract {
     const sealed = this.#sealed;
     if (sealed === undefined) throw new Error(`store ${this.name}: committed, but not sealed`);
     const entries = this.#entries;
-    for (let i = 0; i < sealed.count; i++) {
+    const someAbsent = entries.count > this.#size;
+    for (let i = 0; someAbsent && i < sealed.count; i++) {
       const id = sealed.id(i);
       if (entries.isAbsent(id) && !this.#open.holds(this.#elementOf(id), id)) entries.drop(id);
     }
@@ -261,7 +268,7 @@ export class PackedStore implements StoreContract {
     }
     this.#dropAbsent(open);
     open.reset();
-    this.mark();
+    this.#setMark();
   }
 
   /** Digest of all entries as they are now, 16 bytes: the sum of the hashes of (key, value). */
@@ -286,7 +293,7 @@ export class PackedStore implements StoreContract {
     if (this.#sealed !== undefined) this.#retire(this.#sealed);
     this.#digest.reset();
     this.#lastDigest = undefined;
-    this.mark();
+    this.#setMark();
   }
 
   /** Moves the cursor to an entry's value; false when it is absent. */
@@ -322,6 +329,7 @@ export class PackedStore implements StoreContract {
 
   /** Keeps the value under the cursor before it changes, unless the generation and the mark have one already. */
   #record(id: number, present: boolean): void {
+    this.#touched = true;
     const open = this.#open;
     const length = present ? this.valueEnd - this.valueStart : absent;
     const element = this.#elementOf(id);

@@ -280,7 +280,9 @@ export class Task {
       }
       eventMs = this.#time.clamp((value as { eventMs: number }).eventMs, cursor.timestampMs);
     }
-    if (eventMs > this.#time.streamMs(index)) this.#fireDue(index, eventMs);
+    if (eventMs > this.#time.streamMs(index) && this.#timers.mayBeDue(index, eventMs)) {
+      this.#fireDue(index, eventMs);
+    }
     this.#time.hear(index, eventMs);
     const event = this.#event;
     event.topic = cursor.topic;

@@ -69,6 +69,12 @@ export class Timers {
     return this.#lanes.some((lane) => lane.times.length > 0);
   }
 
+  /** False when certainly no timer of `input` is due at `streamMs`. */
+  mayBeDue(input: number, streamMs: number): boolean {
+    const atMs = (this.#lanes[input] as Lane).times[0];
+    return atMs !== undefined && atMs <= streamMs;
+  }
+
   /** Throws OCDN_LIMIT for a key that is too long for a store. */
   schedule(input: number, key: string, atMs: number): void {
     const length = this.#write(input, atMs, key);

@@ -60,8 +60,11 @@ export class WindowStore {
   /** The key as text. Throws OCDN_BAD_INPUT when it is not UTF-8, since a timer could not find it again. */
   text(): string {
     const text = keyText(this.#key, headBytes, this.#keyEnd);
-    const again = Buffer.from(text);
-    if (again.compare(this.#key, headBytes, this.#keyEnd) !== 0) {
+    // What is not UTF-8 reads as U+FFFD, which a key may also have of its own.
+    if (
+      text.includes("\ufffd") &&
+      Buffer.from(text).compare(this.#key, headBytes, this.#keyEnd) !== 0
+    ) {
       throw new OpenCdnError(
         "OCDN_BAD_INPUT",
         `adding to window ${this.spec.name}: key is not UTF-8`,
