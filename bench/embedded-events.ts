@@ -76,7 +76,7 @@ export function windowProcessor(): Processor {
   };
 }
 
-/** `count` events of about 200 bytes over 10,000 keys and five minutes, in packed batches; the last ones close all windows. */
+/** `count` events of about 200 bytes, one a second from each of 10,000 keys, in packed batches; the last ones close all windows. */
 export function makeBatches(
   count: number,
   log: { readonly logId: string; readonly slots: number; readonly schemas: SchemaTable },
@@ -121,7 +121,7 @@ export function makeBatches(
     const batch = new RecordBatch();
     for (let j = 0; j < eventsPerBatch && i < count; j++, i++) {
       const key = `session-${String((i * 7_919) % keys).padStart(30, "0")}`;
-      add(batch, key, startMs + Math.floor((i / count) * 5 * windowMs), (i % 997) / 8, i);
+      add(batch, key, startMs + Math.floor((1_000 * i) / keys), (i % 997) / 8, i);
     }
     sizeBytes += batch.sizeBytes;
     batches.push(batch);
