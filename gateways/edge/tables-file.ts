@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import { loadPersistedTables } from "../site/persisted-tables.ts";
 import { TableSaver } from "../site/table-saver.ts";
+import { removeUnfinished } from "../site/unfinished-files.ts";
 import { persistedOf, restoreViews } from "./persisted-views.ts";
 import type { Tables } from "./tables.ts";
 
@@ -47,6 +48,7 @@ export class TablesFile {
   /** Reads the tables into the views; a file that cannot be used is one log line. */
   async load(): Promise<void> {
     const { file, tables, logger } = this.#options;
+    removeUnfinished(file);
     const persisted = await loadPersistedTables(file);
     if ("kind" in persisted) {
       if (persisted.code !== "ABSENT") logger.warn({ code: persisted.code }, persisted.message);

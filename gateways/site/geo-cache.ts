@@ -14,6 +14,7 @@ import { z } from "zod";
 import { checkGeoArrays, type GeoArrays } from "../../domain/geo-table.ts";
 import type { CompiledGeo, GeoFiles, GeoSource } from "./geo-sources.ts";
 import { MAX_CACHE_BYTES, MAX_CACHE_HEADER_BYTES } from "./limits.ts";
+import { removeUnfinished } from "./unfinished-files.ts";
 
 /** Raised whenever the same databases would compile into other arrays. */
 export const GEO_LOGIC_VERSION = 1;
@@ -120,6 +121,7 @@ function aligned(bytes: number): number {
 }
 
 function writeParts(file: string, parts: readonly Buffer[]): void {
+  removeUnfinished(file);
   const temporary = `${file}.${process.pid}.part`;
   try {
     const handle = openSync(temporary, "w", 0o644);

@@ -121,11 +121,17 @@ describe("TableSaver", () => {
     expect(await codeOf()).toBe("loaded");
   });
 
-  it("saves by itself", async () => {
-    const saver = new TableSaver({ file, intervalMs: 1, collect: () => some });
+  it("saves by itself: a first change at once, the next ones after the interval", async () => {
+    let saves = 0;
+    const collect = () => ({ ...some, savedMs: ++saves });
+    const saver = new TableSaver({ file, intervalMs: 3_600_000, collect });
     saver.changed();
     await expect.poll(codeOf).toBe("loaded");
+    saver.changed();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(saves).toBe(1);
     await saver.flush();
+    expect(saves).toBe(2);
   });
 
   it("tells a failure and tries again", async () => {

@@ -89,6 +89,8 @@ async function work(base: string, disturb: (system: UpSystem) => Promise<void>):
     await log.close();
     expect(await system.signal("SIGINT")).toEqual({ code: 0 });
     const folder = path.join(system.data, "log");
+    // Nothing half written stays beside the files of gateways that were killed.
+    expect(folderBytes(system.data, /\.part$/)).toBe(0);
     const bytes = folderBytes(folder);
     const census = await takeCensus(folder);
     const acknowledged = ledger.acknowledged();
