@@ -47,9 +47,9 @@ async function killOne(
 }
 
 describe("kill -9 at any moment", () => {
-  const base = Number(process.env["KILL_SEED"] ?? Date.now() % 1_000_000);
+  const base = Number(process.env["OPENCDN_SEED"] ?? Date.now() % 1_000_000);
   it.each([0, 1, 2, 3].map((n) => base + n))(
-    "loses nothing acknowledged and repeats nothing (seed %d)",
+    "loses nothing acknowledged and repeats nothing (OPENCDN_SEED=%d)",
     async (seed) => {
       const folder = newFolder();
       const random = randomNumbers(seed);

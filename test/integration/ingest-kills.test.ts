@@ -25,7 +25,8 @@ const earlyShare = 0.25;
 const startMs = 900;
 /** The kills leave about this part of the input for the run that ends. */
 const leftShare = 0.1;
-const timeoutMs = 300_000;
+/** Enough for a slow machine, and for as many kills as are asked for. */
+const timeoutMs = 120_000 + kills * 6_000;
 
 const recorded = [
   "../shared/data/bgp/updates.20100722.2015.gz",

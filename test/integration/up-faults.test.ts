@@ -6,10 +6,10 @@ import { RecordCursor } from "../../streams/chunk.ts";
 import { randomNumbers } from "../../streams/embedded/testing/kill-plan.ts";
 import type { Log } from "../../streams/log.ts";
 import { nodeOverlay, routeDecisions } from "../../streams/topics.ts";
+import { runSeed } from "../kits/seed.ts";
 import { type Redirect, UpSystem, until } from "../kits/up-system.ts";
 
-const seed = 20_261_124;
-const random = randomNumbers(seed);
+const random = randomNumbers(runSeed);
 const downSeconds = 15;
 /** From here on after a kill no client is sent to the dead node. */
 const leaveMs = 2_000;
@@ -74,7 +74,7 @@ function followOverlay(log: Log, nodeId: string): readonly NodeOverlay[] {
   return records;
 }
 
-describe(`a demonstration node that is killed under load (seed ${seed})`, () => {
+describe(`a demonstration node that is killed under load (OPENCDN_SEED=${runSeed})`, () => {
   let system: UpSystem;
   let log: Log;
 
@@ -155,7 +155,7 @@ describe(`a demonstration node that is killed under load (seed ${seed})`, () => 
   });
 });
 
-describe(`gateways without an engine (seed ${seed})`, () => {
+describe(`gateways without an engine (OPENCDN_SEED=${runSeed})`, () => {
   let system: UpSystem | undefined;
 
   afterEach(async () => {

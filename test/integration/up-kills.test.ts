@@ -22,7 +22,8 @@ const clients = 3;
 const clientPauseMs = 15;
 /** A node that is killed is back for the next kills. */
 const settings = { demonstration: { downSeconds: 1 } };
-const timeoutMs = 300_000;
+/** Enough for a slow machine, and for as many kills as are asked for. */
+const timeoutMs = 120_000 + kills * 6_000;
 const same = { missing: [], added: [] };
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
