@@ -311,6 +311,21 @@ describe("a start without the engine", () => {
     expect(await nodesOf()).toEqual(before);
   });
 
+  it("keeps the events of a time without it, flagged stale, until it is back", async () => {
+    await kit.stopEngine();
+    await untilHealth("stale", true);
+    const startMs = Date.now();
+    await getRaw(running.port, "/", japan);
+    await kit.startEngine();
+    const [event] = await eventually("the event", async () => {
+      const all = await kit.readAll(edgeEvents);
+      const since = all.filter(({ eventMs }) => eventMs >= startMs);
+      return since.length > 0 ? since : undefined;
+    });
+    expect(event).toMatchObject({ nodeId: "TYO", status: 302, stale: true });
+    await untilHealth("stale", false);
+  });
+
   it("logs nothing that is secret", () => {
     for (const key of kit.keys.keys) {
       const secret = key.secret.export();
