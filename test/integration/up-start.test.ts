@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -74,6 +75,19 @@ describe("a start beside a running system", () => {
     expect(stderr).toContain(`pid ${system.pid}`);
     expect(stderr).toContain("OCDN_FOLDER_OWNED");
     expect((await system.redirect(brazil)).status).toBe(302);
+  });
+
+  it("is refused to a second engine, which says who owns the log", async () => {
+    const { pid } = await system.process("engine");
+    const config = path.join(system.data, "run/engine.json");
+    const engine = ["dist/cli/engine-main.js", "--config", config];
+    const { status, stdout, stderr } = spawnSync(process.execPath, engine, { encoding: "utf8" });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(JSON.parse(stderr)).toMatchObject({
+      code: "OCDN_FOLDER_OWNED",
+      msg: expect.stringContaining(`process ${pid} owns it`),
+    });
+    expect((await system.process("engine")).pid).toBe(pid);
   });
 
   it("says which port is taken and what to do", async () => {
