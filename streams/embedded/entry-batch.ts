@@ -1,3 +1,5 @@
+import { hashKey } from "../hash.ts";
+import { equalRange } from "../store-bytes.ts";
 import type { StateDb } from "./state-db.ts";
 
 const fields = 5;
@@ -29,7 +31,8 @@ interface Space {
  */
 export class EntryBatch {
   count: number = 0;
-  #buffers: Uint8Array[] = [];
+  readonly #buffers: Uint8Array[] = [];
+  readonly #views: DataView[] = [];
   #entries: Int32Array;
   #spaceOf: Uint16Array;
   /** Open addressing: entry index plus one, 0 for free. */
@@ -56,6 +59,7 @@ export class EntryBatch {
   /** Begins with changes that lie in `bytes`; gives the number to call `add` with. */
   buffer(bytes: Uint8Array): number {
     this.#buffers.push(bytes);
+    this.#views.push(new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
     return this.#buffers.length - 1;
   }
 
@@ -70,12 +74,12 @@ export class EntryBatch {
   ): void {
     if (this.count === this.#spaceOf.length) this.#grow();
     const rank = this.#rank(space);
-    const bytes = this.#buffers[buffer] as Uint8Array;
-    let at = hashOf(bytes, keyStart, keyEnd, rank) & this.#mask;
+    const view = this.#views[buffer] as DataView;
+    let at = hashOf(view, keyStart, keyEnd, rank) & this.#mask;
     for (;;) {
       const found = this.#table[at] as number;
       if (found === 0) break;
-      if (this.#same(found - 1, rank, bytes, keyStart, keyEnd)) {
+      if (this.#same(found - 1, rank, view, keyStart, keyEnd)) {
         this.#set(found - 1, buffer, keyStart, keyEnd, valueStart, valueEnd);
         return;
       }
@@ -86,6 +90,7 @@ export class EntryBatch {
     this.#table[at] = index + 1;
     this.#spaceOf[index] = rank;
     this.#set(index, buffer, keyStart, keyEnd, valueStart, valueEnd);
+    const bytes = this.#buffers[buffer] as Uint8Array;
     this.#narrow(this.#spaces[rank] as Space, index, bytes, keyStart, keyEnd);
   }
 
@@ -116,17 +121,13 @@ export class EntryBatch {
     entries[at + valueEndField] = valueEnd;
   }
 
-  #same(index: number, rank: number, bytes: Uint8Array, start: number, end: number): boolean {
+  #same(index: number, rank: number, key: DataView, start: number, end: number): boolean {
     const at = index * fields;
-    let other = this.#entries[at + keyStartField] as number;
+    const other = this.#entries[at + keyStartField] as number;
     if ((this.#entries[at + keyEndField] as number) - other !== end - start) return false;
     if (this.#spaceOf[index] !== rank) return false;
-    const theirs = this.#buffers[this.#entries[at + bufferField] as number] as Uint8Array;
-    for (let own = start; own < end; own++) {
-      if (bytes[own] !== theirs[other]) return false;
-      other += 1;
-    }
-    return true;
+    const theirs = this.#views[this.#entries[at + bufferField] as number] as DataView;
+    return equalRange(key, start, theirs, other, end - start);
   }
 
   #narrow(space: Space, index: number, bytes: Uint8Array, start: number, end: number): void {
@@ -157,10 +158,10 @@ export class EntryBatch {
     this.#mask = capacity * 2 - 1;
     for (let index = 0; index < this.count; index++) {
       const at = index * fields;
-      const bytes = this.#buffers[entries[at + bufferField] as number] as Uint8Array;
+      const view = this.#views[entries[at + bufferField] as number] as DataView;
       const keyStart = entries[at + keyStartField] as number;
       const rank = spaceOf[index] as number;
-      let place = hashOf(bytes, keyStart, entries[at + keyEndField] as number, rank) & this.#mask;
+      let place = hashOf(view, keyStart, entries[at + keyEndField] as number, rank) & this.#mask;
       while (this.#table[place] !== 0) place = (place + 1) & this.#mask;
       this.#table[place] = index + 1;
     }
@@ -237,11 +238,6 @@ export class EntryBatch {
   }
 }
 
-/** FNV-1a with a last mix, so that low bits depend on all of the key. */
-function hashOf(bytes: Uint8Array, start: number, end: number, seed: number): number {
-  let hash = 0x811c9dc5 ^ seed;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
-  hash ^= hash >>> 15;
-  hash = Math.imul(hash, 0x2c1b3c6d);
-  return hash ^ (hash >>> 13);
+function hashOf(key: DataView, start: number, end: number, rank: number): number {
+  return hashKey(key, start, end) ^ Math.imul(rank, 0x9e3779b9);
 }
