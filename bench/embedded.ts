@@ -61,6 +61,7 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
       const { journalEntries: commits, found } = engine;
       const { schemas } = log;
       journal.push(await journalSeconds({ batches, schemas, commits, outputs: found.size }));
+      found.clear();
     } finally {
       rmSync(folder, { recursive: true });
     }
