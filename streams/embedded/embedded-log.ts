@@ -251,7 +251,7 @@ export class EmbeddedLog {
     const sequence = this.#next.sequence + 1;
     const { epoch } = ownership;
     const image = this.#writer.build({ sequence, epoch, timestampMs, drafts, sections, sources });
-    await files.append(image.head, image.body);
+    await files.append([image.head, ...image.body]);
     this.#checkOwner();
     this.#lastMs = timestampMs;
     this.#apply(image, drafts, sources, timestampMs);
@@ -280,7 +280,7 @@ export class EmbeddedLog {
     const { files, facts, index, tail, checkpointer } = this.#parts;
     const { number: segment, epoch } = files.current as SegmentName;
     const end = files.length;
-    const chunksAt = end - image.body.length;
+    const chunksAt = end - image.bodyBytes;
     const tasks = drafts.map(({ processor, slot, commit, positions, chain }) => ({
       processor,
       slot,
@@ -299,8 +299,8 @@ export class EmbeddedLog {
     for (const chunk of chunks) index.add(chunk.topicId, chunk.slot, chunk);
     facts.setSegment(segment, { epoch, length: end, lastMs: timestampMs });
     this.#next = { sequence: image.sequence, segment, epoch, position: end };
-    tail.add(image.chunks, image.body.length);
-    checkpointer.add(this.#next, image.head, image.stores, image.head.length + image.body.length);
+    tail.add(image.chunks, image.heldBytes);
+    checkpointer.add(this.#next, image.head, image.stores, image.head.length + image.bodyBytes);
   }
 
   #announce(result: CommitResult): void {

@@ -63,6 +63,37 @@ describe("GroupWriter", () => {
     }
   });
 
+  it("leaves large sections where they lie, in order between the small ones", () => {
+    const large = "v".repeat(40_000);
+    const sections = [
+      section("a.v1", 1, [["k", "1"]]),
+      section("a.v1", 1, [["k", large]]),
+      section("a.v1", 1, [["k", "2"]]),
+      section("b.v1", 0, [["k", "3"]]),
+      section("a.v1", 1, [["k", "4"]]),
+      section("b.v1", 0, [["k", large]]),
+    ];
+    const image = new GroupWriter(new TopicTable(4), isTable).build({ ...frame, sections });
+    const chunks = image.chunks.map(({ chunk }) => chunk);
+    expect(chunks.map((chunk) => [chunk.topic, chunk.baseOffset, chunk.count])).toEqual([
+      ["a.v1", 0, 1],
+      ["a.v1", 1, 1],
+      ["a.v1", 2, 2],
+      ["b.v1", 0, 1],
+      ["b.v1", 1, 1],
+    ]);
+    expect(chunks[1]?.buffer.buffer).toBe(sections[1]?.bytes.buffer);
+    expect(chunks[2]?.buffer.buffer).not.toBe(sections[2]?.bytes.buffer);
+    expect(recordsOf(chunks).map(([, value]) => value)).toEqual(["1", large, "2", "4", "3", large]);
+    const body = Buffer.concat(image.body);
+    expect(body.length).toBe(image.bodyBytes);
+    expect(image.heldBytes).toBeGreaterThanOrEqual(image.bodyBytes);
+    for (const { chunk, at } of image.chunks) {
+      const { baseOffset, count } = chunk;
+      expect(readChunk(body, at, body.length)).toMatchObject({ baseOffset, count });
+    }
+  });
+
   it("refuses a slot that the log does not have", () => {
     const writer = new GroupWriter(new TopicTable(2), isTable);
     const sections = [section("a.v1", 2, [["k", "v"]])];
@@ -130,6 +161,7 @@ describe("the image of a group", () => {
       sequence,
       sections: [section("a.v1", 0, [["k", "v"]])],
     });
-    expect(readChunk(image.body, 0, image.body.length)).toMatchObject({ sequence: 3, count: 1 });
+    const body = Buffer.concat(image.body);
+    expect(readChunk(body, 0, body.length)).toMatchObject({ sequence: 3, count: 1 });
   });
 });

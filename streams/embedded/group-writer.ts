@@ -21,11 +21,14 @@ export interface PlacedChunk {
   readonly at: number;
 }
 
-/** A group, ready to be written: `head` (header and state section) and then `body` (its chunks). */
+/** A group, ready to be written: `head` (header and state section) and then the pieces of `body` (its chunks). */
 export interface GroupImage {
   readonly sequence: number;
   readonly head: Buffer;
-  readonly body: Buffer;
+  readonly body: readonly Buffer[];
+  readonly bodyBytes: number;
+  /** Memory behind the chunks, which may be more than their bytes. */
+  readonly heldBytes: number;
   readonly topics: readonly TopicDefinition[];
   readonly chunks: readonly PlacedChunk[];
   /** Where the store changes lie in `head`. */
@@ -42,6 +45,9 @@ export interface GroupInput {
   readonly sources: GroupState["sources"];
 }
 
+/** Where the records of a chunk lie. */
+type Payload = Pick<Chunk, "buffer" | "view" | "start" | "end">;
+
 /** A piece of one section that goes into a chunk. */
 interface Part {
   readonly bytes: Uint8Array;
@@ -54,14 +60,23 @@ interface Plan {
   readonly topic: string;
   readonly topicId: number;
   readonly slot: number;
+  /** Its one part stays where it lies. */
+  readonly shared: boolean;
   length: number;
   count: number;
   parts: Part[];
 }
 
 /**
- * Lays out a group: sections of the same topic and slot are joined in order (drafts first, then appends) and split
- * where a chunk would grow over its limit. Nothing but the new image changes, so a failed commit leaves no trace.
+ * Sections from this size on are chunks of their own and are not copied: what a section holds never changes once it is
+ * handed over. Copying costs as much as the checksum, and its memory a garbage collection every few groups.
+ */
+const sharedFromBytes = 32_768;
+
+/**
+ * Lays out a group: sections of the same topic and slot are joined in order (drafts first, then appends), the large ones
+ * excepted, and split where a chunk would grow over its limit. Nothing but the new image changes, so a failed commit
+ * leaves no trace.
  */
 export class GroupWriter {
   readonly #topics: TopicTable;
@@ -86,8 +101,7 @@ export class GroupWriter {
         `committing a group: its ${head.length + bodyBytes} bytes are over the limit of ${maxGroupBytes}`,
       );
     }
-    const body = Buffer.allocUnsafeSlow(bodyBytes);
-    const chunks = this.#fill(body, plans, input);
+    const { body, chunks, heldBytes } = this.#fill(plans, input);
     writeGroupHeader(head, {
       sequence: input.sequence,
       epoch: input.epoch,
@@ -96,7 +110,8 @@ export class GroupWriter {
       chunkCount: chunks.length,
       timestampMs: input.timestampMs,
     });
-    return { sequence: input.sequence, head, body, topics: this.#defined, chunks, stores };
+    const { sequence } = input;
+    return { sequence, head, body, bodyBytes, heldBytes, topics: this.#defined, chunks, stores };
   }
 
   #plan(input: GroupInput): Plan[] {
@@ -121,13 +136,15 @@ export class GroupWriter {
     const topicId = this.#idOf(topic);
     const place = topicId * 65_536 + slot;
     for (const part of partsOf(section)) {
+      const length = part.end - part.start;
+      const shared = length >= sharedFromBytes;
       let plan = open.get(place);
-      if (plan === undefined || plan.length + (part.end - part.start) > maxChunkBytes) {
-        plan = { topic, topicId, slot, length: 0, count: 0, parts: [] };
+      if (plan === undefined || shared || plan.shared || plan.length + length > maxChunkBytes) {
+        plan = { topic, topicId, slot, shared, length: 0, count: 0, parts: [] };
         open.set(place, plan);
         plans.push(plan);
       }
-      plan.length += part.end - part.start;
+      plan.length += length;
       plan.count += part.count;
       plan.parts.push(part);
     }
@@ -174,39 +191,66 @@ export class GroupWriter {
     return { head: writer.take(), stores };
   }
 
-  #fill(body: Buffer, plans: readonly Plan[], input: GroupInput): PlacedChunk[] {
-    const view = new DataView(body.buffer, body.byteOffset, body.length);
+  /** Chunk headers and what is joined go into one buffer, between whose pieces the shared parts lie. */
+  #fill(
+    plans: readonly Plan[],
+    input: GroupInput,
+  ): { body: Buffer[]; chunks: PlacedChunk[]; heldBytes: number } {
+    let joinedBytes = plans.length * chunkHeaderBytes;
+    for (const { shared, length } of plans) if (!shared) joinedBytes += length;
+    const joined = Buffer.allocUnsafeSlow(joinedBytes);
+    const held = new Set<ArrayBufferLike>([joined.buffer]);
+    const view = new DataView(joined.buffer, joined.byteOffset, joined.length);
     const nextOffsets = new Map<number, number>();
+    const body: Buffer[] = [];
     const chunks: PlacedChunk[] = [];
+    let from = 0;
+    let filled = 0;
     let at = 0;
     for (const plan of plans) {
       const { topic, topicId, slot, length, count } = plan;
       const place = topicId * 65_536 + slot;
       const baseOffset = nextOffsets.get(place) ?? this.#topics.byId(topicId)?.ends[slot] ?? 0;
       nextOffsets.set(place, baseOffset + count);
-      const start = at + chunkHeaderBytes;
-      let end = start;
-      for (const part of plan.parts) {
-        body.set(part.bytes.subarray(part.start, part.end), end);
-        end += part.end - part.start;
+      const headerAt = filled;
+      filled += chunkHeaderBytes;
+      let payload: Payload = { buffer: joined, view, start: filled, end: filled + length };
+      if (plan.shared) {
+        payload = inPlace(plan.parts[0] as Part);
+        held.add(payload.buffer.buffer);
+        body.push(
+          joined.subarray(from, filled),
+          payload.buffer.subarray(payload.start, payload.end),
+        );
+        from = filled;
+      } else {
+        for (const part of plan.parts) {
+          joined.set(part.bytes.subarray(part.start, part.end), filled);
+          filled += part.end - part.start;
+        }
       }
       const { timestampMs } = input;
       const sequence = input.sequence % 4_294_967_296;
-      writeChunkHeader(body, at, {
-        length,
+      const header = { length, topicId, slot, count, sequence, baseOffset, timestampMs };
+      writeChunkHeader(joined, headerAt, header, payload);
+      chunks.push({
         topicId,
-        slot,
-        count,
-        sequence,
-        baseOffset,
-        timestampMs,
+        chunk: { topic, slot, baseOffset, count, timestampMs, ...payload },
+        at,
       });
-      const chunk = { topic, slot, baseOffset, count, timestampMs, buffer: body, view, start, end };
-      chunks.push({ topicId, chunk, at });
-      at = end;
+      at += chunkHeaderBytes + length;
     }
-    return chunks;
+    if (from < filled) body.push(joined.subarray(from, filled));
+    let heldBytes = 0;
+    for (const memory of held) heldBytes += memory.byteLength;
+    return { body, chunks, heldBytes };
   }
+}
+
+function inPlace({ bytes, start, end }: Part): Payload {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return { buffer, view, start, end };
 }
 
 function checkName(what: string, name: string, maxBytes: number): void {

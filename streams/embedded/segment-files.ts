@@ -112,19 +112,19 @@ export class SegmentFiles {
    * Appends a group and makes it durable. When that fails nothing of it stays; when even taking it back fails, the
    * folder has to be opened anew before anything is written.
    */
-  async append(head: Buffer, body: Buffer): Promise<void> {
+  async append(pieces: readonly Buffer[]): Promise<void> {
     if (this.#broken !== undefined) throw this.#broken;
     const writing = this.#writing as { file: number; name: SegmentName };
     let synced = true;
     try {
-      this.disk.write(writing.file, [head, body], this.#length);
+      this.disk.write(writing.file, pieces, this.#length);
       synced = false;
       if (this.#sync) await this.disk.sync(writing.file);
     } catch (error) {
       this.#takeBack(writing.name, synced);
       throw diskError(`writing ${segmentFileName(writing.name)}`, error);
     }
-    this.#length += head.length + body.length;
+    for (const piece of pieces) this.#length += piece.length;
   }
 
   /** After a failed sync the kernel may have dropped the pages, so that file is not continued. */

@@ -98,9 +98,14 @@ describe("a chunk", () => {
   it("is read back, and one flipped bit or a missing end shows", () => {
     fc.assert(
       fc.property(fields, fc.uint8Array({ maxLength: 60 }), fc.nat(), (rest, payload, place) => {
-        const bytes = Buffer.concat([Buffer.alloc(3 + chunkHeaderBytes), payload]);
+        const start = 3 + chunkHeaderBytes;
+        const bytes = Buffer.concat([Buffer.alloc(start), payload]);
         const header = { length: payload.length, ...rest };
-        writeChunkHeader(bytes, 3, header);
+        const elsewhere = Buffer.from(payload);
+        writeChunkHeader(bytes, 3, header, { buffer: elsewhere, start: 0, end: payload.length });
+        const apart = Buffer.from(bytes);
+        writeChunkHeader(bytes, 3, header, { buffer: bytes, start, end: bytes.length });
+        expect(bytes.equals(apart)).toBe(true);
         expect(readChunk(bytes, 3, bytes.length)).toEqual(header);
         expect(readChunk(bytes, 3, bytes.length - 1)).toBe("a chunk is cut short");
         const at = 3 + (place % (bytes.length - 3));

@@ -120,11 +120,16 @@ export interface ChunkHeader {
 }
 
 /**
- * Writes a chunk header at `at`, in front of its payload, which must be in place: magic u32, crc u32 over the rest of
+ * Writes a chunk header at `at`; its payload, wherever it lies, must be complete: magic u32, crc u32 over the rest of
  * the header and the payload, length u32, topic id u16, slot u16, count u32, sequence u32, base offset f64,
  * timestamp f64.
  */
-export function writeChunkHeader(bytes: Buffer, at: number, header: ChunkHeader): void {
+export function writeChunkHeader(
+  bytes: Buffer,
+  at: number,
+  header: ChunkHeader,
+  payload: { readonly buffer: Buffer; readonly start: number; readonly end: number },
+): void {
   bytes.writeUInt32LE(chunkMagic, at);
   bytes.writeUInt32LE(header.length, at + 8);
   bytes.writeUInt16LE(header.topicId, at + 12);
@@ -133,7 +138,10 @@ export function writeChunkHeader(bytes: Buffer, at: number, header: ChunkHeader)
   bytes.writeUInt32LE(header.sequence, at + 20);
   bytes.writeDoubleLE(header.baseOffset, at + 24);
   bytes.writeDoubleLE(header.timestampMs, at + 32);
-  bytes.writeUInt32LE(crc32(chunkBody(bytes, at, header.length)), at + 4);
+  const { buffer, start, end } = payload;
+  const crc = crc32(bytes.subarray(at + 8, at + chunkHeaderBytes));
+  // zlib forgets the sum so far where an empty range has no memory behind it.
+  bytes.writeUInt32LE(start < end ? crc32(buffer.subarray(start, end), crc) : crc, at + 4);
 }
 
 /** The fields of the chunk at `at`, or what is wrong with its bytes; `end` bounds it. */
