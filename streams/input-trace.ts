@@ -33,7 +33,7 @@ export class InputTrace {
     const index = hash.count;
     hash.add(view, keyStart, keyEnd, payload, valueEnd);
     if (index < exactUpTo) this.#exact.writeUInt16LE(hash.check(), index * 2);
-    if (index % groupSize === groupSize - 1) this.#endGroup(Math.floor(index / groupSize));
+    if (index % groupSize === groupSize - 1) this.#endGroup((index + 1) / groupSize - 1);
   }
 
   /** The hash (16 bytes) and the checks; the trace begins anew. */

@@ -28,17 +28,49 @@ export class RunningHash {
     valueEnd: number,
   ): void {
     const lanes = this.#lanes;
-    lanes[0] = round(lanes[0] as number, keyEnd - keyStart);
-    lanes[1] = round(lanes[1] as number, valueStart < 0 ? tombstone : valueEnd - valueStart);
-    mix(lanes, view, keyStart, keyEnd);
-    if (valueStart >= 0) mix(lanes, view, valueStart, valueEnd);
+    let a = round(lanes[0] as number, keyEnd - keyStart);
+    let b = round(lanes[1] as number, valueStart < 0 ? tombstone : valueEnd - valueStart);
+    let c = lanes[2] as number;
+    let d = lanes[3] as number;
+    let at = keyStart;
+    let end = keyEnd;
+    for (let more = valueStart >= 0; ; more = false) {
+      // Blocks of 16 bytes: the last one overlaps the one before, and a shorter range is filled with zeros, which is no
+      // less exact since the lengths are in.
+      const last = end - 16;
+      if (last >= at) {
+        for (; at < last; at += 16) {
+          a = round(a, view.getInt32(at, true));
+          b = round(b, view.getInt32(at + 4, true));
+          c = round(c, view.getInt32(at + 8, true));
+          d = round(d, view.getInt32(at + 12, true));
+        }
+        a = round(a, view.getInt32(last, true));
+        b = round(b, view.getInt32(last + 4, true));
+        c = round(c, view.getInt32(last + 8, true));
+        d = round(d, view.getInt32(last + 12, true));
+      } else {
+        a = round(a, tailWord(view, at, end));
+        b = round(b, tailWord(view, at + 4, end));
+        c = round(c, tailWord(view, at + 8, end));
+        d = round(d, tailWord(view, at + 12, end));
+      }
+      if (!more) break;
+      at = valueStart;
+      end = valueEnd;
+    }
+    lanes[0] = a;
+    lanes[1] = b;
+    lanes[2] = c;
+    lanes[3] = d;
     this.#count += 1;
   }
 
   /** 16 bits that depend on all records so far, in their order. */
   check(): number {
-    const [a, b, c, d] = this.#lanes as unknown as readonly [number, number, number, number];
-    const folded = round(round(round(a, b), c), d);
+    const lanes = this.#lanes;
+    let folded = lanes[0] as number;
+    for (let i = 1; i < 4; i++) folded = round(folded, lanes[i] as number);
     return folded >>> 16;
   }
 
@@ -60,37 +92,4 @@ export class RunningHash {
 /** A change of the word, or of the lane, always changes the result. */
 function round(lane: number, word: number): number {
   return Math.imul(((lane << 5) | (lane >>> 27)) ^ word, golden);
-}
-
-/**
- * The bytes of [start, end) in blocks of 16; the last block overlaps the one before, and a shorter range is filled with
- * zeros, which is no less exact as the caller has mixed the length in.
- */
-function mix(lanes: Lanes, view: DataView, start: number, end: number): void {
-  let a = lanes[0] as number;
-  let b = lanes[1] as number;
-  let c = lanes[2] as number;
-  let d = lanes[3] as number;
-  const last = end - 16;
-  if (last >= start) {
-    for (let at = start; at < last; at += 16) {
-      a = round(a, view.getInt32(at, true));
-      b = round(b, view.getInt32(at + 4, true));
-      c = round(c, view.getInt32(at + 8, true));
-      d = round(d, view.getInt32(at + 12, true));
-    }
-    a = round(a, view.getInt32(last, true));
-    b = round(b, view.getInt32(last + 4, true));
-    c = round(c, view.getInt32(last + 8, true));
-    d = round(d, view.getInt32(last + 12, true));
-  } else {
-    a = round(a, tailWord(view, start, end));
-    b = round(b, tailWord(view, start + 4, end));
-    c = round(c, tailWord(view, start + 8, end));
-    d = round(d, tailWord(view, start + 12, end));
-  }
-  lanes[0] = a;
-  lanes[1] = b;
-  lanes[2] = c;
-  lanes[3] = d;
 }
