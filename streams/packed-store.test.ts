@@ -84,7 +84,7 @@ class Oracle {
 
 type Step =
   | { readonly kind: "put"; readonly key: string; readonly value: string }
-  | { readonly kind: "delete"; readonly key: string }
+  | { readonly kind: "delete" | "edit"; readonly key: string }
   | { readonly kind: "mark" | "rollback" | "seal" | "committed" | "abort" };
 
 function seal(store: PackedStore, oracle: Oracle): void {
@@ -109,6 +109,15 @@ function take(step: Step, store: PackedStore, oracle: Oracle): void {
       return;
     case "delete":
       expect(remove(store, step.key)).toBe(oracle.now.delete(step.key));
+      return;
+    case "edit":
+      if (get(store, step.key) === undefined) {
+        expect(() => store.edit()).toThrow(/nothing found/);
+        return;
+      }
+      store.edit();
+      store.bytes.fill(0x65, store.valueStart, store.valueEnd);
+      oracle.now.set(step.key, "e".repeat(store.valueEnd - store.valueStart));
       return;
     case "mark":
       store.mark();
@@ -142,7 +151,7 @@ const values = fc
   .map(([n, length]) => String(n).repeat(length));
 const changes: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant("put" as const), key: keys, value: values }),
-  fc.record({ kind: fc.constant("delete" as const), key: keys }),
+  fc.record({ kind: fc.constantFrom("delete" as const, "edit" as const), key: keys }),
 );
 const turns: fc.Arbitrary<Step> = fc.record({
   kind: fc.constantFrom("mark", "mark", "rollback", "seal", "committed", "abort" as const),
@@ -161,7 +170,7 @@ describe("PackedStore", () => {
         for (const step of sequence) {
           take(step, store, oracle);
           expect(store.size).toBe(oracle.now.size);
-          if (step.kind === "put" || step.kind === "delete") {
+          if ("key" in step) {
             expect(get(store, step.key)).toBe(oracle.now.get(step.key));
           } else {
             expect(contents(store)).toEqual(oracle.now);
@@ -173,6 +182,28 @@ describe("PackedStore", () => {
       }),
       { numRuns: 80 },
     );
+  });
+
+  it("edits only what the call before found", () => {
+    const between: readonly ((store: PackedStore) => void)[] = [
+      (store) => put(store, "other", "x"),
+      (store) => remove(store, "other"),
+      (store) => get(store, "missing"),
+      (store) => store.seal(),
+      (store) => store.abort(),
+      (store) => store.rollbackToMark(),
+      (store) => contents(store),
+      (store) => store.digest(),
+      (store) => store.clear(),
+    ];
+    for (const call of between) {
+      const store = new PackedStore("test");
+      put(store, "key", "value");
+      expect(get(store, "key")).toBe("value");
+      store.edit();
+      call(store);
+      expect(() => store.edit()).toThrow(/nothing found/);
+    }
   });
 
   it("finds every key of many after others were deleted, and gives memory back", () => {

@@ -59,6 +59,8 @@ export class PackedStore implements StoreContract {
   #mark = 1;
   #markCount = 0;
   #touched = false;
+  /** Entry that the last `find` found and nothing has moved since; -1 for none. */
+  #found = -1;
   readonly #digest = new MultisetDigest();
   readonly #digestBefore = new MultisetDigest();
   /** Digest of the last seal while it holds: most stores of a task are not touched by a commit. */
@@ -95,7 +97,15 @@ export class PackedStore implements StoreContract {
 
   find(key: Uint8Array, keyStart: number, keyEnd: number): boolean {
     const id = this.#entries.locate(this.#keys.of(key), keyStart, keyEnd);
-    return id >= 0 && this.#point(id);
+    const found = id >= 0 && this.#point(id);
+    this.#found = found ? id : -1;
+    return found;
+  }
+
+  edit(): void {
+    this.#expectUnvisited();
+    if (this.#found < 0) throw new Error(`store ${this.name}: an edit of nothing found`);
+    this.#record(this.#found, true);
   }
 
   /** Throws OCDN_LIMIT, and changes nothing, when a bound of limits.ts would be passed. */
@@ -110,6 +120,7 @@ export class PackedStore implements StoreContract {
     const length = valueEnd - valueStart;
     const id = this.#idForWrite(key, keyStart, keyEnd, length);
     const values = this.#values.of(value);
+    this.#found = -1;
     const present = this.#point(id);
     if (
       present &&
@@ -126,6 +137,7 @@ export class PackedStore implements StoreContract {
   delete(key: Uint8Array, keyStart: number, keyEnd: number): boolean {
     this.#expectUnvisited();
     const id = this.#entries.locate(this.#keys.of(key), keyStart, keyEnd);
+    this.#found = -1;
     if (id < 0 || !this.#point(id)) return false;
     this.#record(id, true);
     this.#entries.setAbsent(id);
@@ -170,6 +182,7 @@ export class PackedStore implements StoreContract {
   load(key: Uint8Array, value: Uint8Array | undefined): void {
     this.#expectUnchanged("a load");
     this.#lastDigest = undefined;
+    this.#found = -1;
     if (this.#sealed !== undefined) throw new Error(`store ${this.name}: a load while sealed`);
     const entries = this.#entries;
     if (value === undefined) {
@@ -197,6 +210,7 @@ export class PackedStore implements StoreContract {
 
   #setMark(): void {
     this.#touched = false;
+    this.#found = -1;
     this.#mark = (this.#mark + 1) | 0;
     this.#markCount = this.#open.count;
     if (this.#marked.count > 0) this.#marked.reset();
@@ -245,6 +259,7 @@ export class PackedStore implements StoreContract {
   committed(): void {
     const sealed = this.#sealed;
     if (sealed === undefined) throw new Error(`store ${this.name}: committed, but not sealed`);
+    this.#found = -1;
     const entries = this.#entries;
     const someAbsent = entries.count > this.#size;
     for (let i = 0; someAbsent && i < sealed.count; i++) {
@@ -273,6 +288,7 @@ export class PackedStore implements StoreContract {
 
   /** Digest of all entries as they are now, 16 bytes: the sum of the hashes of (key, value). */
   digest(): Uint8Array {
+    this.#found = -1;
     const sealed = new MultisetDigest();
     sealed.copyFrom(this.#digest);
     for (let i = 0; i < this.#open.count; i++) {
@@ -441,6 +457,7 @@ export class PackedStore implements StoreContract {
 
   #visit(visit: EntryVisitor, ids?: readonly number[]): void {
     this.#expectUnvisited();
+    this.#found = -1;
     this.#visiting = true;
     try {
       const count = ids === undefined ? this.#entries.end : ids.length;

@@ -23,7 +23,7 @@ export function recordStoreSpec<T>(name: string, schema: EventSchema<T>): Record
 
 /**
  * The byte map as a handler sees it. `find` moves the cursor fields to a value in place; they hold until the
- * next call on this store, so a caller reads (or copies) at once and never writes into `bytes`.
+ * next call on this store, so a caller reads (or copies) at once and writes into `bytes` only after `edit`.
  */
 export interface PackedStore {
   readonly size: number;
@@ -33,6 +33,11 @@ export interface PackedStore {
   readonly valueStart: number;
   readonly valueEnd: number;
   find(key: Uint8Array, keyStart: number, keyEnd: number): boolean;
+  /**
+   * Keeps for undo the value that the last call, a `find`, found: its bytes (not their number) may be changed in place
+   * until the next call. A counter costs half of what a `put` of the same value does.
+   */
+  edit(): void;
   put(
     key: Uint8Array,
     keyStart: number,

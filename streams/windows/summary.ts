@@ -39,17 +39,26 @@ export class Summary {
     scratch.length = at + this.#fixedBytes;
   }
 
+  /** Whether a summary keeps its size whatever is added. */
+  get fixed(): boolean {
+    return this.#sketch === undefined;
+  }
+
   /** Adds a value to the summary in `scratch[start..length)`. Throws OCDN_BAD_INPUT when it is not finite. */
   add(scratch: Scratch, start: number, value: number): void {
+    this.addFixed(scratch.view, start, value);
+    this.#sketch?.add(scratch, start + this.#fixedBytes, value);
+  }
+
+  /** The same for a summary that is `fixed`, wherever it lies. */
+  addFixed(view: DataView, start: number, value: number): void {
     if (!Number.isFinite(value)) {
       throw new OpenCdnError("OCDN_BAD_INPUT", `adding to a window: ${value} is no finite number`);
     }
-    const { view } = scratch;
     view.setFloat64(start, view.getFloat64(start, true) + 1, true);
     view.setFloat64(start + 8, view.getFloat64(start + 8, true) + value, true);
     if (this.#minAt > 0) lower(view, start + this.#minAt, value);
     if (this.#maxAt > 0) raise(view, start + this.#maxAt, value);
-    this.#sketch?.add(scratch, start + this.#fixedBytes, value);
   }
 
   /** Adds the summary `from[fromStart..fromEnd)` to the one in `scratch[start..length)`. */

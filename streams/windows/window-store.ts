@@ -90,6 +90,11 @@ export class WindowStore {
   /** Adds a value to the summary that `find` found. */
   addFound(value: number): void {
     const store = this.#store as PackedStore;
+    if (this.#summary.fixed) {
+      store.edit();
+      this.#summary.addFixed(store.view, store.valueStart, value);
+      return;
+    }
     this.scratch.load(store.bytes, store.view, store.valueStart, store.valueEnd);
     this.#addAndPut(value);
   }
