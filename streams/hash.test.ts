@@ -1,14 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  hashKey,
-  hashPair,
-  hashRange,
-  lanesToBytes,
-  MultisetDigest,
-  newLanes,
-  OrderedHash,
-} from "./hash.ts";
+import { hashKey, hashPair, hashRange, lanesToBytes, MultisetDigest, newLanes } from "./hash.ts";
 
 const none = new DataView(new ArrayBuffer(0));
 
@@ -95,42 +87,6 @@ describe("hashPair", () => {
       ].map((lanes) => hex(lanesToBytes(lanes))),
     );
     expect(seen.size).toBe(6);
-  });
-});
-
-describe("OrderedHash", () => {
-  it("is the reference over the hashes in order", () => {
-    const hashes = [
-      pair(text("a"), text("1")),
-      pair(text("b"), text("2")),
-      pair(text("c"), text("")),
-    ];
-    const ordered = new OrderedHash();
-    for (const hash of hashes) ordered.add(hash);
-    const joined = new Uint8Array(48);
-    hashes.forEach((hash, i) => {
-      joined.set(lanesToBytes(hash), i * 16);
-    });
-    expect(ordered.digest()).toEqual(murmur(joined, 0));
-    expect(ordered.count).toBe(3);
-  });
-
-  it("depends on the order, and starts again after a reset", () => {
-    const one = pair(text("a"), text("1"));
-    const two = pair(text("b"), text("2"));
-    const forward = new OrderedHash();
-    forward.add(one);
-    forward.add(two);
-    const backward = new OrderedHash();
-    backward.add(two);
-    const copy = new OrderedHash();
-    copy.copyFrom(backward);
-    backward.add(one);
-    expect(backward.digest()).not.toEqual(forward.digest());
-    copy.reset();
-    copy.add(one);
-    copy.add(two);
-    expect(copy.digest()).toEqual(forward.digest());
   });
 });
 

@@ -190,43 +190,6 @@ export function lanesToBytes(lanes: Lanes): Uint8Array {
   return bytes;
 }
 
-/** Hash of a sequence of hashes: MurmurHash3 x86_128 with seed 0 over their 16 bytes each, in order. */
-export class OrderedHash {
-  readonly #lanes: Lanes = newLanes();
-  #count = 0;
-
-  /** Hashes added since the beginning or the last reset. */
-  get count(): number {
-    return this.#count;
-  }
-
-  add(hash: Lanes): void {
-    state.set(this.#lanes);
-    for (let i = 0; i < 4; i++) block.setInt32(i * 4, hash[i] as number, true);
-    mixBlocks(block, 0, 16);
-    this.#lanes.set(state);
-    this.#count += 1;
-  }
-
-  reset(): void {
-    this.#lanes.fill(0);
-    this.#count = 0;
-  }
-
-  copyFrom(other: OrderedHash): void {
-    this.#lanes.set(other.#lanes);
-    this.#count = other.#count;
-  }
-
-  /** 16 bytes; adding may go on. */
-  digest(): Uint8Array {
-    const out = newLanes();
-    state.set(this.#lanes);
-    finish(Math.imul(this.#count, digestBytes), out);
-    return lanesToBytes(out);
-  }
-}
-
 /**
  * Digest of a multiset of hashes: their sum, lane by lane modulo 2^32. Adding and removing commute, so it does
  * not depend on history; the empty multiset is all zeros.

@@ -1,7 +1,8 @@
 import type { RecordBatch, Section } from "./batch.ts";
 import { recordHeaderBytes, tombstoneLength } from "./chunk.ts";
-import { hashPair, hashRange, lanesToBytes, newLanes, OrderedHash } from "./hash.ts";
+import { hashRange, lanesToBytes, newLanes } from "./hash.ts";
 import { frameHeaderBytes } from "./identity.ts";
+import { RunningHash } from "./running-hash.ts";
 import type { TaskEmitter } from "./task-emitter.ts";
 import { taskCommits } from "./topics.ts";
 
@@ -66,10 +67,10 @@ export function hashOutputs(batch: RecordBatch): { topic: string; count: number;
   const outputs: { topic: string; count: number; hash: Buffer }[] = [];
   let topic = "";
   let count = 0;
-  const ordered = new OrderedHash();
+  const hash = new RunningHash();
   const end = (): void => {
-    if (count > 0) outputs.push({ topic, count, hash: Buffer.from(ordered.digest()) });
-    ordered.reset();
+    if (count > 0) outputs.push({ topic, count, hash: Buffer.from(hash.digest()) });
+    hash.reset();
     count = 0;
   };
   for (const section of batch.sections()) {
@@ -77,17 +78,15 @@ export function hashOutputs(batch: RecordBatch): { topic: string; count: number;
       end();
       topic = section.topic;
     }
-    hashSection(section, ordered);
+    hashSection(section, hash);
     count += section.count;
   }
   end();
   return outputs;
 }
 
-function hashSection(section: Section, ordered: OrderedHash): void {
-  const lanes = newLanes();
-  lanes[0] = section.slot;
-  ordered.add(lanes);
+function hashSection(section: Section, hash: RunningHash): void {
+  hash.addNumber(section.slot);
   let at = 0;
   while (at < section.length) {
     const valueLength = section.view.getUint32(at, true);
@@ -96,8 +95,7 @@ function hashSection(section: Section, ordered: OrderedHash): void {
     const tombstone = valueLength === tombstoneLength;
     const end = tombstone ? keyEnd : keyEnd + valueLength;
     const payload = tombstone ? -1 : Math.min(keyEnd + frameHeaderBytes, end);
-    hashPair(section.view, keyStart, keyEnd, section.view, payload, end, lanes);
-    ordered.add(lanes);
+    hash.add(section.view, keyStart, keyEnd, payload, end);
     at = end;
   }
 }

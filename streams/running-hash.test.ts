@@ -55,6 +55,27 @@ describe("the running hash", () => {
     expect(Buffer.from(hash.digest()).equals(fresh)).toBe(true);
   });
 
+  it("depends on the numbers among the records and on their order", () => {
+    const record = new DataView(new ArrayBuffer(8));
+    const digest = (steps: readonly (number | "record")[]): string => {
+      const hash = new RunningHash();
+      for (const step of steps) {
+        if (step === "record") hash.add(record, 0, 4, 4, 8);
+        else hash.addNumber(step);
+      }
+      return Buffer.from(hash.digest()).toString("hex");
+    };
+    const seen = new Set([
+      digest(["record"]),
+      digest([0, "record"]),
+      digest([1, "record"]),
+      digest(["record", 1]),
+      digest([1, 0, "record"]),
+      digest([0, 1, "record"]),
+    ]);
+    expect(seen.size).toBe(6);
+  });
+
   it("sees every flipped bit, and every check after it differs by chance at most", () => {
     let missed = 0;
     let checked = 0;

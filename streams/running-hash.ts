@@ -14,7 +14,7 @@ export class RunningHash {
   readonly #lanes: Lanes = newLanes();
   #count = 0;
 
-  /** Records since the beginning or the last reset. */
+  /** Records and numbers since the beginning or the last reset. */
   get count(): number {
     return this.#count;
   }
@@ -63,6 +63,12 @@ export class RunningHash {
     lanes[1] = b;
     lanes[2] = c;
     lanes[3] = d;
+    this.#count += 1;
+  }
+
+  /** Adds a number of 32 bits. */
+  addNumber(value: number): void {
+    this.#lanes[0] = round(this.#lanes[0] as number, value);
     this.#count += 1;
   }
 

@@ -99,7 +99,6 @@ class System {
   /** Starts one process and resolves when it is ready. */
   async #launch(planned: PlannedProcess): Promise<void> {
     const configFile = path.join(places(this.#settings.data).run, `${planned.name}.json`);
-    await writeFile(configFile, JSON.stringify(planned.config, null, 2), { mode: 0o600 });
     const stayDown =
       planned.role === "node"
         ? { stayDownMs: this.#settings.demonstration.downSeconds * 1_000 }
@@ -114,6 +113,7 @@ class System {
     });
     this.#processes.set(planned.name, { planned, child, ready: {} });
     const ready = new Promise<void>((resolve) => this.#waiting.set(planned.name, resolve));
+    await writeFile(configFile, JSON.stringify(planned.config, null, 2), { mode: 0o600 });
     child.start();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
