@@ -21,8 +21,8 @@ export interface CheckpointLimits {
 }
 
 export const checkpointLimits: CheckpointLimits = {
-  logBytes: 128 * 1_048_576,
-  stateBytes: 32 * 1_048_576,
+  logBytes: 256 * 1_048_576,
+  stateBytes: 96 * 1_048_576,
   ageMs: 15_000,
   maxLag: 2,
 };
