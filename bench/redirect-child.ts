@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { constants, setPriority, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
+import { giveWay } from "../cli/give-way.ts";
 import { openMrtSource } from "../gateways/bgp/mrt-source.ts";
 import type { EdgeInput } from "../gateways/edge/config.ts";
 import { run as runEdge } from "../gateways/edge/main.ts";
@@ -64,11 +65,11 @@ async function startBare(location: string): Promise<() => Promise<void>> {
 }
 
 /**
- * Reads MRT files into a log of its own, over and over: what `ingest mrt` does to a machine. It runs at low
- * priority, as bulk work beside a gateway should; it gets what the gateway leaves.
+ * Reads MRT files into a log of its own, over and over: what `ingest mrt` does to a machine. It gives way as the
+ * command does.
  */
 function startIngest(files: readonly string[]): () => Promise<void> {
-  lowerPriority();
+  giveWay();
   const stop = new AbortController();
   facts["records"] = 0;
   const done = (async () => {
@@ -94,14 +95,6 @@ function startIngest(files: readonly string[]): () => Promise<void> {
     stop.abort();
     await done;
   };
-}
-
-/** Of this process; on Linux a priority belongs to a thread, and the runtime's helpers exist already. */
-function lowerPriority(): void {
-  if (process.platform !== "linux") setPriority(constants.priority.PRIORITY_LOW);
-  else
-    for (const thread of readdirSync("/proc/self/task"))
-      setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL);
 }
 
 process.once("message", (role: ChildRole) => {

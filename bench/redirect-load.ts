@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 /** What a load run saw. */
 export interface LoadResult {
   readonly answers: number;
+  readonly warmUpAnswers: number;
   readonly seconds: number;
   /** Answers that were no 302. */
   readonly failures: number;
@@ -17,6 +18,8 @@ export interface LoadOptions {
   readonly seconds: number;
   /** Requests a second on a timetable; without it each connection sends on as soon as it was answered. */
   readonly rate?: number;
+  /** Before the clock starts: connections and both sides' code are new. */
+  readonly warmUpSeconds?: number;
 }
 
 interface Line {
@@ -36,6 +39,7 @@ export class Load {
   readonly #latencies: number[] = [];
   #next = 0;
   #answers = 0;
+  #warmUpAnswers = 0;
   #failures = 0;
   #running = true;
   #sockets = new Set<Socket>();
@@ -45,9 +49,9 @@ export class Load {
   }
 
   async run(): Promise<LoadResult> {
-    const { connections, seconds, rate } = this.#options;
+    const { connections, seconds, rate, warmUpSeconds = 0 } = this.#options;
     const lines = await Promise.all(Array.from({ length: connections }, () => this.#open()));
-    const startedMs = performance.now();
+    let startedMs = performance.now();
     if (rate === undefined) {
       this.#stayAwake();
       for (const line of lines) this.#send(line, 0);
@@ -55,12 +59,19 @@ export class Load {
       this.#idle.push(...lines);
       this.#follow(rate, startedMs);
     }
+    if (warmUpSeconds > 0) {
+      await new Promise((resolve) => setTimeout(resolve, warmUpSeconds * 1_000));
+      startedMs = performance.now();
+      this.#warmUpAnswers = this.#answers;
+      this.#latencies.length = 0;
+    }
     await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
     this.#running = false;
     const passed = (performance.now() - startedMs) / 1_000;
     for (const socket of this.#sockets) socket.destroy();
     return {
-      answers: this.#answers,
+      answers: this.#answers - this.#warmUpAnswers,
+      warmUpAnswers: this.#warmUpAnswers,
       seconds: passed,
       failures: this.#failures,
       latencies: Float64Array.from(this.#latencies).sort(),
@@ -75,7 +86,10 @@ export class Load {
     if (this.#running) setImmediate(() => this.#stayAwake());
   }
 
-  /** Sends what is due by the timetable; a request that finds no free connection waits, and its time runs. */
+  /**
+   * Sends what is due by the timetable, awake for the same reason; a request that finds no free connection waits, and
+   * its time runs.
+   */
   #follow(rate: number, startedMs: number): void {
     let sent = 0;
     const step = (): void => {
@@ -87,7 +101,7 @@ export class Load {
         if (line === undefined) this.#waiting.push(dueMs);
         else this.#send(line, dueMs);
       }
-      setTimeout(step, 1);
+      setImmediate(step);
     };
     step();
   }
@@ -125,6 +139,7 @@ export class Load {
     const socket = await this.#connect();
     this.#attach(line, socket);
     if (line.dueMs >= 0) this.#write(line);
+    else this.#free(line);
   }
 
   #send(line: Line, dueMs: number): void {
@@ -149,11 +164,12 @@ export class Load {
     if (rate !== undefined) this.#latencies.push(performance.now() - line.dueMs);
     line.dueMs = -1;
     if (!this.#running) return;
-    const next = rate === undefined ? 0 : this.#waiting.shift();
-    if (isLast) {
-      line.dueMs = next ?? -1;
-      return;
-    }
+    // A connection that the server ends is free again once there is a new one.
+    if (!isLast) this.#free(line);
+  }
+
+  #free(line: Line): void {
+    const next = this.#options.rate === undefined ? 0 : this.#waiting.shift();
     if (next === undefined) this.#idle.push(line);
     else this.#send(line, next);
   }

@@ -1,11 +1,11 @@
 import { access, constants } from "node:fs/promises";
-import { setPriority } from "node:os";
 import { printMrt } from "../../gateways/bgp/mrt-print.ts";
 import { openMrtSource } from "../../gateways/bgp/mrt-source.ts";
 import { openRttSource } from "../../gateways/probes/rtt-source.ts";
 import { messageOf, OpenCdnError } from "../../streams/errors.ts";
 import type { Log } from "../../streams/log.ts";
 import { runSource } from "../../streams/source-runner.ts";
+import { giveWay } from "../give-way.ts";
 import { Progress, print, printJson, printTable } from "../output.ts";
 
 export interface MrtOptions {
@@ -33,18 +33,6 @@ export async function checkReadable(files: readonly string[]): Promise<void> {
       const reason = error.code === "ENOENT" ? "there is no such file" : messageOf(error);
       throw new OpenCdnError("OCDN_NOT_FOUND", `reading ${file}: ${reason}`, { cause: error });
     });
-  }
-}
-
-/** Niceness of reading history: what serves clients on the same machine goes first. */
-const ingestNiceness = 10;
-
-/** Gives way to other processes; where the system does not allow it, nothing changes. */
-function giveWay(): void {
-  try {
-    setPriority(ingestNiceness);
-  } catch {
-    // A sandbox may forbid it: the work is then done at the usual priority.
   }
 }
 
