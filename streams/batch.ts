@@ -12,7 +12,7 @@ export class Section {
   bytes: Uint8Array;
   view: DataView;
 
-  constructor(topic: string, slot: number, capacity: number = 512) {
+  constructor(topic: string, slot: number, capacity: number = leastCapacity) {
     this.topic = topic;
     this.slot = slot;
     this.#mostBytes = maxRecordBytesOf(topic);
@@ -71,6 +71,10 @@ function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: 
   }
 }
 
+/** A section's first bytes, and the most that it takes at once on the strength of the one before. */
+const leastCapacity = 512;
+const mostExpected = 1_048_576;
+
 interface Mark {
   readonly section: Section;
   readonly count: number;
@@ -82,8 +86,16 @@ export class RecordBatch {
   readonly #sections = new Map<string, Section[]>();
   readonly #marks: Mark[] = [];
   #marking = false;
+  #expected: RecordBatch | undefined;
   #count = 0;
   #length = 0;
+
+  /** `like` is a batch of the same kind: sections begin as large as its own became. */
+  constructor(like?: RecordBatch) {
+    this.#expected = like;
+    // One is remembered, not all before it.
+    if (like !== undefined) like.#expected = undefined;
+  }
 
   get count(): number {
     return this.#count;
@@ -153,9 +165,15 @@ export class RecordBatch {
     }
     let section = bySlot[slot];
     if (section === undefined) {
-      section = new Section(topic, slot);
+      section = new Section(topic, slot, this.#expectedOf(topic, slot));
       bySlot[slot] = section;
     }
     return section;
+  }
+  #expectedOf(topic: string, slot: number): number {
+    const like = this.#expected;
+    if (like === undefined) return leastCapacity;
+    const length = like.#sections.get(topic)?.[slot]?.length ?? 0;
+    return Math.min(Math.max(length + (length >> 3), leastCapacity), mostExpected);
   }
 }

@@ -189,7 +189,7 @@ export class EventProducer {
       eventIds: this.#openIds,
     });
     this.#waitingBytes += this.#open.sizeBytes;
-    this.#open = new RecordBatch();
+    this.#open = new RecordBatch(this.#open);
     this.#openIds = [];
   }
 

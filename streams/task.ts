@@ -225,7 +225,7 @@ export class Task {
       eventMs: this.#context.latestMs,
     });
     const positions = this.#positions.takeMoved();
-    this.#emitter.batch = new RecordBatch();
+    this.#emitter.batch = new RecordBatch(this.#emitter.batch);
     this.#first = false;
     this.#commit = commit;
     this.#chain = chain;
@@ -254,7 +254,7 @@ export class Task {
   abort(): void {
     this.#stores.abort();
     this.#pending.length = 0;
-    this.#emitter.batch = new RecordBatch();
+    this.#emitter.batch = new RecordBatch(this.#emitter.batch);
     this.#journal.take();
     this.#trace.take();
     this.#context.dropScratch();
