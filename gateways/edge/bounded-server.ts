@@ -16,6 +16,7 @@ import {
   requestTimeoutMs,
   stopTimeoutMs,
 } from "./limits.ts";
+import { isNamed } from "./request-head.ts";
 import { socketState } from "./socket-state.ts";
 
 export interface BoundedServerOptions {
@@ -190,9 +191,9 @@ function framingOf(rawHeaders: readonly string[]): number {
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string;
-    if (name.length === 4 && name.toLowerCase() === "host") hosts += 1;
-    else if (name.length === 14 && name.toLowerCase() === "content-length") framing = bodied;
-    else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") return 411;
+    if (name.length === 4 && isNamed(name, "Host")) hosts += 1;
+    else if (name.length === 14 && isNamed(name, "Content-Length")) framing = bodied;
+    else if (name.length === 17 && isNamed(name, "Transfer-Encoding")) return 411;
   }
   return hosts > 1 ? 400 : framing;
 }

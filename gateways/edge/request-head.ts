@@ -19,15 +19,15 @@ export function readHead(rawHeaders: readonly string[], head: RequestHead): Requ
     const name = rawHeaders[at] as string;
     switch (name.length) {
       case 4:
-        if (head.host === undefined && isNamed(name, "host")) head.host = rawHeaders[at + 1];
+        if (head.host === undefined && isNamed(name, "Host")) head.host = rawHeaders[at + 1];
         break;
       case 9:
-        if (isNamed(name, "forwarded")) {
+        if (isNamed(name, "Forwarded")) {
           head.forwarded = joined(head.forwarded, rawHeaders[at + 1] as string);
         }
         break;
       case 15:
-        if (isNamed(name, "x-forwarded-for")) {
+        if (isNamed(name, "X-Forwarded-For")) {
           head.forwardedFor = joined(head.forwardedFor, rawHeaders[at + 1] as string);
         }
         break;
@@ -36,8 +36,9 @@ export function readHead(rawHeaders: readonly string[], head: RequestHead): Requ
   return head;
 }
 
-function isNamed(name: string, lower: string): boolean {
-  return name === lower || name.toLowerCase() === lower;
+/** Whether a field has this name, in any case; the usual spelling costs no second string. */
+export function isNamed(name: string, usual: string): boolean {
+  return name === usual || name.toLowerCase() === usual.toLowerCase();
 }
 
 function joined(before: string | undefined, value: string): string {
