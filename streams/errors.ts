@@ -25,6 +25,11 @@ export const errorCodes = {
   OCDN_NOT_FOUND: "the thing asked for does not exist",
   OCDN_GEO: "the geo database cannot be used",
   OCDN_KEY_RING: "the key ring cannot be used",
+  OCDN_ACCESS: "the server refuses this principal",
+  OCDN_KAFKA: "the Kafka cluster refused a request",
+  OCDN_CLUSTER_DIFFERS: "the cluster is not as the code wants it",
+  OCDN_REGISTRY: "the schema registry refused a request",
+  OCDN_SCHEMA_REFUSED: "a schema is not compatible with its earlier versions",
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
