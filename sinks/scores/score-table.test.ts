@@ -1,19 +1,8 @@
-import { describe, expect, it } from "vitest";
-import { describeScoreTable, scoreOf } from "../../test/conformance/score-table.ts";
-import { MemoryScoreTable } from "./score-table.ts";
+import { describeScoreTable } from "../../test/conformance/score-table.ts";
+import { MemoryScoreTable, type ScoreTable } from "./score-table.ts";
 
-describeScoreTable("memory", async () => new MemoryScoreTable());
-
-describe("a full score table in memory", () => {
-  it("takes no new node, except in the place of one that was removed", () => {
-    const table = new MemoryScoreTable(2);
-    expect(table.put("A", scoreOf("A", 0.1), 1)).toBe(true);
-    expect(table.put("B", scoreOf("B", 0.2), 1)).toBe(true);
-    expect(table.put("C", scoreOf("C", 0.3), 1)).toBe(false);
-    expect(table.put("A", scoreOf("A", 0.4), 2)).toBe(true);
-    table.remove("B", 3);
-    expect(table.put("C", scoreOf("C", 0.3), 1)).toBe(true);
-    expect(table.top(9).map(({ nodeId }) => nodeId)).toEqual(["A", "C"]);
-    expect(table.size()).toBe(2);
-  });
+describeScoreTable("memory", async ({ views = 1, maxNodes } = {}) => {
+  const table = new MemoryScoreTable(maxNodes);
+  const more: ScoreTable[] = Array.from({ length: views - 1 }, () => table);
+  return [table, ...more];
 });

@@ -11,18 +11,26 @@ export interface ScoreTable {
   /** Forgets a node as of `atMs`; false when a newer write is known. */
   remove(nodeId: string, atMs: number): Promise<boolean> | boolean;
   get(nodeId: string): Promise<NodeScore | undefined> | NodeScore | undefined;
-  /** The `count` nodes with the highest static score, best first; ties by name. */
+  /** The `count` nodes with the highest static score, best first; ties by the bytes of the name. */
   top(count: number): Promise<readonly NodeScore[]> | readonly NodeScore[];
   size(): Promise<number> | number;
 }
 
-/** Most nodes that a table in memory knows, about 300 bytes each; a fleet has fewer. */
-const maxNodes = 100_000;
+/** Most nodes that a table knows, about 300 bytes each in memory; a fleet has fewer. */
+export const maxNodes = 100_000;
 
-interface Known {
+/** What a table last heard of a node. */
+export interface Known {
   readonly atMs: number;
   /** Undefined for a node that was removed: an older write may still arrive. */
   readonly score: NodeScore | undefined;
+}
+
+/** Best first; ties by the bytes of the name, which is the order of its code points. */
+export function byScoreThenName(a: NodeScore, b: NodeScore): number {
+  const difference = b.staticScore - a.staticScore;
+  if (difference !== 0) return difference;
+  return Buffer.compare(Buffer.from(a.nodeId), Buffer.from(b.nodeId));
 }
 
 /** The driver in this process. */
@@ -50,13 +58,20 @@ export class MemoryScoreTable implements ScoreTable {
   top(count: number): NodeScore[] {
     const scores: NodeScore[] = [];
     for (const { score } of this.#known.values()) if (score !== undefined) scores.push(score);
-    return scores
-      .sort((a, b) => b.staticScore - a.staticScore || (a.nodeId < b.nodeId ? -1 : 1))
-      .slice(0, count);
+    return scores.sort(byScoreThenName).slice(0, count);
   }
 
   size(): number {
     return this.#size;
+  }
+
+  known(nodeId: string): Known | undefined {
+    return this.#known.get(nodeId);
+  }
+
+  /** Every node that the table heard of, the removed ones included. */
+  nodeIds(): string[] {
+    return [...this.#known.keys()];
   }
 
   #write(nodeId: string, next: Known): boolean {
