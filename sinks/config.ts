@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type RedisConfig, type RedisInput, redisSchema } from "../streams/redis/redis-config.ts";
 import { type WebhookConfig, type WebhookInput, webhookSchema } from "./alerts/config.ts";
 
 /** Configuration of the process that hosts the sinks; see `sinksSchema` for meanings and defaults. */
@@ -8,6 +9,7 @@ export interface SinksConfig {
   readonly metricsPort: number;
   readonly attribution: string;
   readonly webhook?: WebhookConfig | undefined;
+  readonly redis?: RedisConfig | undefined;
 }
 
 export interface SinksInput {
@@ -16,6 +18,7 @@ export interface SinksInput {
   readonly metricsPort?: number | undefined;
   readonly attribution?: string | undefined;
   readonly webhook?: WebhookInput | undefined;
+  readonly redis?: RedisInput | undefined;
 }
 
 export const sinksSchema: z.ZodType<SinksConfig, SinksInput> = z.strictObject({
@@ -40,4 +43,7 @@ export const sinksSchema: z.ZodType<SinksConfig, SinksInput> = z.strictObject({
   webhook: webhookSchema
     .optional()
     .describe("Without it alerts stay on the log and in the metrics."),
+  redis: redisSchema
+    .optional()
+    .describe("Where node scores are kept for others to read; without it in memory alone."),
 });

@@ -5,6 +5,8 @@ import type { Log } from "../streams/log.ts";
 import { LogLink } from "../streams/log-link.ts";
 import { isMain, type Running, runAsProcess } from "../streams/process-shell.ts";
 import { readConfig } from "../streams/read-config.ts";
+import { openRedis } from "../streams/redis/redis-connection.ts";
+import { readRedisPassword } from "../streams/redis/redis-password.ts";
 import { alertSink } from "./alerts/alerts.ts";
 import { readSecret } from "./alerts/secret.ts";
 import { longestPostMs, postAlert } from "./alerts/webhook.ts";
@@ -13,6 +15,10 @@ import { type HostOptions, hostSink } from "./hosted-sink.ts";
 import { type Endpoint, type Page, plain, servePages } from "./metrics/endpoint.ts";
 import { maxScores } from "./metrics/limits.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { mirrorSeries } from "./metrics/mirror-series.ts";
+import { scoreScripts } from "./scores/redis-score-scripts.ts";
+import { RedisScoreTable } from "./scores/redis-score-table.ts";
+import { ScoreMirror } from "./scores/score-mirror.ts";
 import { MemoryScoreTable, type ScoreTable } from "./scores/score-table.ts";
 import { scoreSink } from "./scores/scores.ts";
 
@@ -38,8 +44,10 @@ export async function run(input: SinksInput, logger: Logger): Promise<Running> {
     healthy = connected;
     metrics.connected = connected;
   };
+  const mirror = await openMirror(config, scores, logger);
+  if (mirror !== undefined) mirrorSeries(metrics.registry, () => mirror.mirror.state);
   const hosted: Hosted[] = [
-    { sink: scoreSink(scores) },
+    { sink: scoreSink(scores, mirror?.mirror) },
     { sink: metrics.sink, onState },
     ...(await alertSinks(config, stop.signal)),
   ];
@@ -60,10 +68,39 @@ export async function run(input: SinksInput, logger: Logger): Promise<Running> {
     close: async () => {
       stop.abort();
       await ended;
+      await mirror?.close();
       await endpoint.close();
       await link.close();
     },
   };
+}
+
+interface OpenMirror {
+  readonly mirror: ScoreMirror;
+  close(): Promise<void>;
+}
+
+/** The table in Redis, where one is configured. Nothing waits for it: `/scores` is served from memory. */
+async function openMirror(
+  { redis: config }: SinksConfig,
+  memory: MemoryScoreTable,
+  logger: Logger,
+): Promise<OpenMirror | undefined> {
+  if (config === undefined) return undefined;
+  const password = await readRedisPassword(config, process.env);
+  const redis = await openRedis({
+    config,
+    password,
+    scripts: scoreScripts,
+    onState: (state) => mirror.connection(state),
+  });
+  const mirror = new ScoreMirror({ memory, table: new RedisScoreTable(redis), logger });
+  mirror.start();
+  const close = async (): Promise<void> => {
+    await mirror.close();
+    redis.close();
+  };
+  return { mirror, close };
 }
 
 /** Alerts try again by themselves, so that the runner does not, and gives them the time for it. */

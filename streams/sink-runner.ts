@@ -134,13 +134,14 @@ class SinkRun {
   }
 
   #follow(): Follower {
-    const { log, onDropped, onError, onState } = this.#options;
+    const { log, sink, onDropped, onError, onState } = this.#options;
     const { intake } = this;
     return log.follow({
       topics: intake.topics,
       from: this.#isView ? "snapshot" : intake.positions(),
       onChunk: (chunk, snapshot) => this.#take(chunk, snapshot),
       onSnapshot: (topic, slot, phase, offset) => intake.snapshot(topic, slot, phase, offset),
+      onCaughtUp: () => sink.onCaughtUp?.(log.logId),
       onDropped: (count) => onDropped?.(count),
       onError: (error) => onError?.(error),
       onState: (connected) => onState?.(connected),

@@ -19,6 +19,11 @@ export interface Sink {
    * `committed`: goes on at its position.
    */
   readonly from: "snapshot" | "committed";
+  /**
+   * The sink was handed everything that was on the log when it asked; again after each re-connection, and for each
+   * other log that takes the place of the first.
+   */
+  readonly onCaughtUp?: (logId: string) => void;
   /** Waits until everything taken so far is acknowledged. */
   flush(): Promise<void>;
 }

@@ -38,6 +38,8 @@ export class MemoryScoreTable implements ScoreTable {
   readonly #known = new Map<string, Known>();
   readonly #maxNodes: number;
   #size = 0;
+  /** The latest moment of all writes. */
+  latestMs: number = 0;
 
   constructor(limit: number = maxNodes) {
     this.#maxNodes = limit;
@@ -82,6 +84,7 @@ export class MemoryScoreTable implements ScoreTable {
     }
     this.#size += Number(next.score !== undefined) - Number(before?.score !== undefined);
     this.#known.set(nodeId, next);
+    this.latestMs = Math.max(this.latestMs, next.atMs);
     return true;
   }
 

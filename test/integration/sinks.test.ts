@@ -6,7 +6,7 @@ import { run } from "../../sinks/main.ts";
 import { hex16 } from "../../streams/identity.ts";
 import type { Running } from "../../streams/process-shell.ts";
 import { alerts, deadLetters, nodeOverlay, nodeScores } from "../../streams/topics.ts";
-import { scoreOf } from "../conformance/score-table.ts";
+import { scoreOf } from "../conformance/score-of.ts";
 import { EdgeKit, eventually } from "../kits/edge-site.ts";
 
 interface Delivery {
