@@ -4,6 +4,7 @@ import path from "node:path";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { codeOf, messageOf, OpenCdnError } from "../streams/errors.ts";
 import type { Log } from "../streams/log.ts";
+import { addSchemaCommands, addTopicCommands } from "./commands/topics-program.ts";
 import { note, printJson } from "./output.ts";
 import {
   packageFolder,
@@ -235,15 +236,18 @@ ingest
     },
   );
 
-program
+const topics = program
   .command("topics")
-  .description("what the log holds")
+  .description("what the log holds; with a subcommand, the topics of a Kafka cluster")
   .addOption(logOption())
   .addOption(jsonOption())
   .action(async (options: { json: boolean }, command: Command) => {
     const { listTopics } = await import("./commands/topics.ts");
     await withLog(command, (log) => listTopics(log, options));
   });
+const words = { settingsOf, jsonOption, integer };
+addTopicCommands(topics, words);
+addSchemaCommands(program, words);
 
 program
   .command("tail <topic>")

@@ -24,6 +24,8 @@ export interface Settings {
   readonly processors: TopologyOptions;
   readonly edge: Readonly<Record<string, unknown>>;
   readonly sinks: Readonly<Record<string, unknown>>;
+  readonly kafka: Readonly<Record<string, unknown>>;
+  readonly registry: Readonly<Record<string, unknown>>;
   readonly demonstration: {
     readonly nodes: boolean;
     readonly seed: number;
@@ -40,6 +42,8 @@ export interface SettingsInput {
   readonly processors?: TopologyInput | undefined;
   readonly edge?: Record<string, unknown> | undefined;
   readonly sinks?: Record<string, unknown> | undefined;
+  readonly kafka?: Record<string, unknown> | undefined;
+  readonly registry?: Record<string, unknown> | undefined;
   readonly demonstration?:
     | {
         readonly nodes?: boolean | undefined;
@@ -66,6 +70,8 @@ export const settingsSchema: z.ZodType<Settings, SettingsInput> = z.strictObject
   processors: topologySchema.prefault({}).describe("Options of the processors, by name."),
   edge: part.describe("Options of the access gateway."),
   sinks: part.describe("Options of scores, metrics and alerts."),
+  kafka: part.describe("Connection to Kafka, for the commands that administer it."),
+  registry: part.describe("Connection to the schema registry."),
   demonstration: z
     .strictObject({
       nodes: z.boolean().default(true).describe("Start the demonstration fleet of four nodes."),

@@ -123,7 +123,8 @@ export async function applyFleet(
   if (!options.json) print(`${changes.length} applied`);
 }
 
-async function confirmed(): Promise<boolean> {
+/** Asks on the terminal. Throws OCDN_USAGE where nobody can be asked. */
+export async function confirmed(): Promise<boolean> {
   if (!process.stdin.isTTY) {
     throw new OpenCdnError("OCDN_USAGE", "applying: say --yes where nobody can be asked");
   }

@@ -2,6 +2,8 @@ import { Document, isMap, isScalar, type YAMLMap } from "yaml";
 import { z } from "zod";
 import { edgeSchema } from "../../gateways/edge/config.ts";
 import { sinksSchema } from "../../sinks/config.ts";
+import { kafkaSchema } from "../../streams/kafka/config.ts";
+import { registrySchema } from "../../streams/kafka/registry-config.ts";
 import { readConfig } from "../../streams/read-config.ts";
 import { print, printJson } from "../output.ts";
 import { places, type Settings, settingsSchema } from "../settings.ts";
@@ -20,6 +22,10 @@ export function printConfig(settings: Settings, options: { readonly json: boolea
   const folder = places(settings.data).log;
   readConfig(edgeSchema, { folder, ...settings.edge }, "the access gateway (edge)");
   readConfig(sinksSchema, { folder, ...settings.sinks }, "the sinks");
+  if (Object.keys(settings.kafka).length > 0)
+    readConfig(kafkaSchema, { brokers: "127.0.0.1:9092", ...settings.kafka }, "Kafka (kafka)");
+  if (Object.keys(settings.registry).length > 0)
+    readConfig(registrySchema, { url: "http://127.0.0.1", ...settings.registry }, "the registry");
   if (options.json) {
     printJson(settings);
     return;
@@ -31,6 +37,8 @@ export function printConfig(settings: Settings, options: { readonly json: boolea
   print(document.toString({ lineWidth: 0, flowCollectionPadding: false }).trimEnd());
   printOptions("edge", schemaOf(edgeSchema));
   printOptions("sinks", schemaOf(sinksSchema));
+  printOptions("kafka", schemaOf(kafkaSchema));
+  printOptions("registry", schemaOf(registrySchema));
 }
 
 function schemaOf(schema: z.ZodType): JsonSchema {
