@@ -398,6 +398,70 @@ letters
     await withLog(command, (log) => redriveDeadLetters(log, ids, options));
   });
 
+const stack = program
+  .command("stack")
+  .description("Kafka, schema registry, Connect and Redis on this machine, without Docker");
+
+stack
+  .command("up")
+  .description("fetch the servers once, start what does not run, wait until all of it is well")
+  .option("--only <servers>", "some of kafka, redis, registry, connect; with what they need")
+  .option(
+    "--cache <folder>",
+    "where fetched servers are kept (default: ~/.cache/opencdn/stack, or OPENCDN_STACK_CACHE)",
+  )
+  .option("--kafka-port <port>", "0: a free one, as for the others", integer(0, 65_535))
+  .option("--controller-port <port>", "port of Kafka's controller", integer(0, 65_535))
+  .option("--registry-port <port>", "port of the schema registry", integer(0, 65_535))
+  .option("--connect-port <port>", "port of Kafka Connect", integer(0, 65_535))
+  .option("--redis-port <port>", "port of Redis", integer(0, 65_535))
+  .addOption(jsonOption())
+  .action(
+    async (
+      options: {
+        only?: string;
+        cache?: string;
+        kafkaPort?: number;
+        controllerPort?: number;
+        registryPort?: number;
+        connectPort?: number;
+        redisPort?: number;
+        json: boolean;
+      },
+      command: Command,
+    ) => {
+      const { startStack } = await import("./commands/stack.ts");
+      const { data } = await settingsOf(command);
+      const { only, cache, json } = options;
+      const ports = {
+        kafka: options.kafkaPort,
+        controller: options.controllerPort,
+        registry: options.registryPort,
+        connect: options.connectPort,
+        redis: options.redisPort,
+      };
+      await startStack({ data, only, cache, json, ports });
+    },
+  );
+
+stack
+  .command("down")
+  .description("stop all of it")
+  .addOption(jsonOption())
+  .action(async (options: { json: boolean }, command: Command) => {
+    const { stopStack } = await import("./commands/stack.ts");
+    await stopStack({ data: (await settingsOf(command)).data, json: options.json });
+  });
+
+stack
+  .command("status")
+  .description("how each server is, with pid, port and log file")
+  .addOption(jsonOption())
+  .action(async (options: { json: boolean }, command: Command) => {
+    const { showStack } = await import("./commands/stack.ts");
+    await showStack({ data: (await settingsOf(command)).data, json: options.json });
+  });
+
 program
   .command("config")
   .description("print the settings in force, with what each one means")
