@@ -7,7 +7,7 @@ export interface LagRow {
   readonly slot: number;
   /** Next offset that the group reads. */
   readonly committedOffset: bigint;
-  /** Next offset that is written; markers of transactions count, so a group at rest may be 1 or 2 behind it. */
+  /** Next offset that is written; markers of transactions count, so a group at rest need not be at it. */
   readonly endOffset: bigint;
   readonly lag: bigint;
 }

@@ -19,7 +19,7 @@ export interface RegisteredSchema {
 /**
  * The registry as the control path uses it. Every call ends within `operationMs` with an OpenCdnError:
  * OCDN_DISCONNECTED, OCDN_TIMEOUT, OCDN_ACCESS, OCDN_SCHEMA_REFUSED or OCDN_REGISTRY. Confluent's client is loaded
- * with the first one that is opened: it takes half a second and no process that has its ids needs it.
+ * with the first one that is opened: it is large, and no process that has its ids needs it.
  */
 export class RegistryClient {
   readonly url: string;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
@@ -10,6 +11,7 @@ import { fingerprintOf, type SchemaId } from "./schema-ids.ts";
 
 const fileSchema = z.strictObject({
   format: z.literal(1),
+  check: z.string().regex(/^[0-9a-f]{64}$/),
   url: z.string().max(2_048),
   ids: z
     .array(
@@ -38,7 +40,14 @@ export function printIds(url: string, ids: readonly SchemaId[]): string {
     fingerprint: fingerprintOf(schema),
     schema: schema.json,
   }));
-  return `${JSON.stringify({ format: 1, url, ids: rows })}\n`;
+  return `${JSON.stringify({ format: 1, check: checkOf(url, rows), url, ids: rows })}\n`;
+}
+
+/** SHA-256 of everything in the file: an id that lost a digit would decode records with another schema. */
+function checkOf(url: string, rows: readonly object[]): string {
+  return createHash("sha256")
+    .update(JSON.stringify([url, rows]))
+    .digest("hex");
 }
 
 /** Reads what `printIds` gave, for the registry at `url` only; every schema must be what its fingerprint says. */
@@ -53,6 +62,8 @@ export function parseIds(text: string, url: string): IdFileResult {
   if (!checked.success) return { kind: "none", reason: "it is no list of schema ids" };
   if (checked.data.url !== url)
     return { kind: "none", reason: `it is of the registry ${checked.data.url}` };
+  if (checkOf(url, checked.data.ids) !== checked.data.check)
+    return { kind: "none", reason: "its content is not what its check says" };
   const ids: SchemaId[] = [];
   for (const { subject, version, id, fingerprint, schema: json } of checked.data.ids) {
     const schema = readSchema(json);
