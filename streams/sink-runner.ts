@@ -156,7 +156,13 @@ class SinkRun {
   /** The folder holds another log: its positions are the ones that count from here on. */
   async #takeOfAnotherLog(chunk: Chunk, snapshot: boolean): Promise<void> {
     this.#positions = this.#newPositions();
-    await this.#positions.load();
+    try {
+      await this.#positions.load();
+    } catch (error) {
+      // Stopped meanwhile: nobody waits for this chunk.
+      if (this.#stop.signal.aborted) return;
+      throw error;
+    }
     this.intake.begin(() => undefined);
     await this.intake.take(chunk, snapshot);
   }

@@ -107,4 +107,23 @@ redis.call('SET', KEYS[2], ARGV[1])
 return 1`,
 };
 
-export const scoreScripts: readonly RedisScript[] = [write, top, begin, finish];
+/**
+ * What stands of some nodes. KEYS: rank, one hash a node. ARGV: the nodes. Gives moment and event id of each, or
+ * nothing where the hash is missing or its score is not the one in the rank.
+ */
+const stamps: RedisScript = {
+  name: "ocdnScoreStamps",
+  lua: `
+local call = redis.call
+local found = {}
+for i = 2, #KEYS do
+  local hash = call('HMGET', KEYS[i], 'atMs', 'eventId', 'staticScore')
+  local score = call('ZSCORE', KEYS[1], ARGV[i - 1])
+  local stands = hash[1] and hash[2] and hash[3] and score
+  stands = stands and tonumber(score) == tonumber(hash[3])
+  found[i - 1] = stands and hash[1] .. ' ' .. hash[2] or ''
+end
+return found`,
+};
+
+export const scoreScripts: readonly RedisScript[] = [write, top, begin, finish, stamps];

@@ -126,6 +126,17 @@ export class RedisScoreTable implements ScoreTable {
     return { next, names: pairs.filter((_, i) => i % 2 === 0) };
   }
 
+  /** `MOMENT EVENTID` of each node, the id in hex; empty for one that is missing or not ranked by its score. */
+  async stamps(nodeIds: readonly string[]): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (let i = 0; i < nodeIds.length; i += maxBatch) {
+      const batch = nodeIds.slice(i, i + maxBatch);
+      const keys = [rank, ...batch.map(nodeKey)];
+      found.push(...((await this.#redis.script("ocdnScoreStamps", keys, batch)) as string[]));
+    }
+    return found;
+  }
+
   #write(nodeId: string, args: readonly string[]): Promise<boolean> {
     return new Promise((resolve, reject) => {
       if (this.#isFull(reject)) return;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { Backoff } from "../../streams/backoff.ts";
 import { codeOf, messageOf, OpenCdnError } from "../../streams/errors.ts";
+import { hex16 } from "../../streams/identity.ts";
 import type { RedisState } from "../../streams/redis/redis-connection.ts";
 import type { RedisScoreTable } from "./redis-score-table.ts";
 import type { MemoryScoreTable } from "./score-table.ts";
@@ -13,6 +14,8 @@ const longestRetryMs = 5_000;
 const defaultHeartbeatMs = 1_000;
 /** Writes under way at once. */
 const batchNodes = 512;
+/** Nodes that are compared at each heartbeat, in turn: some 5 ms of Redis's time. */
+const auditNodes = 2_048;
 
 /** What a mirror says of itself, for metrics. */
 export interface MirrorState {
@@ -37,7 +40,8 @@ export interface ScoreMirrorOptions {
  * Keeps a table in Redis equal to the one in memory, which follows the log. Remembers only the names of nodes that
  * changed, so a Redis that is away or slow makes nothing grow, and writes what is in memory at that moment. Rebuilds
  * the whole table once the log was read to its end, after each connection (a Redis that started again may have loaded
- * an old state), and when a heartbeat finds the marker of the last rebuild gone or another number of nodes.
+ * an old state), and when a heartbeat finds the marker of the last rebuild gone or another number of nodes. Each
+ * heartbeat also compares some nodes, and writes again what was evicted or changed by others.
  */
 export class ScoreMirror implements ScoreFollower {
   readonly #memory: MemoryScoreTable;
@@ -54,6 +58,8 @@ export class ScoreMirror implements ScoreFollower {
   /** Raised by whatever makes a rebuild under way worthless. */
   #generation = 0;
   #checkedMs = 0;
+  /** Nodes that the audit has yet to look at. */
+  #unaudited: string[] = [];
   #inTrouble = false;
   #connected = false;
   #rebuilds = 0;
@@ -227,10 +233,28 @@ export class ScoreMirror implements ScoreFollower {
       return;
     }
     const isQuiet = this.#changed.size === 0 && this.#memory.size() === expected;
-    if (!isQuiet || size === expected) return;
+    if (!isQuiet || size === expected) {
+      await this.#audit();
+      return;
+    }
     this.#lose("nodes were missing or left over");
     const text = `checking the scores in Redis: it holds ${size} nodes, the log ${expected}`;
     throw new OpenCdnError("OCDN_STORAGE", text);
+  }
+
+  /** Compares the next nodes, and has those written that are not as in memory and not ahead of it. */
+  async #audit(): Promise<void> {
+    if (this.#unaudited.length === 0) this.#unaudited = this.#memory.nodeIds();
+    const nodeIds = this.#unaudited.splice(-auditNodes);
+    const stamps = await this.#table.stamps(nodeIds);
+    for (const [i, nodeId] of nodeIds.entries()) {
+      const known = this.#memory.known(nodeId);
+      if (known?.score === undefined) continue;
+      const [moment, id] = (stamps[i] ?? "").split(" ");
+      const isAhead = moment !== "" && Number(moment) > known.atMs;
+      const isEqual = Number(moment) === known.atMs && id === hex16(known.score.eventId);
+      if (!isAhead && !isEqual) this.#changed.add(nodeId);
+    }
   }
 
   #lose(reason: string): void {

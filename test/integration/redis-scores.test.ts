@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -8,6 +8,7 @@ import type { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { NodeScore } from "../../schemas/generated/events.ts";
 import { run } from "../../sinks/main.ts";
+import { pause } from "../../streams/backoff.ts";
 import { hex16 } from "../../streams/identity.ts";
 import type { Log } from "../../streams/log.ts";
 import type { Running } from "../../streams/process-shell.ts";
@@ -17,6 +18,7 @@ import { nodeScores } from "../../streams/topics.ts";
 import { scoreOf } from "../conformance/score-of.ts";
 import { EdgeKit, eventually } from "../kits/edge-site.ts";
 import { hasRedis, RedisServer } from "../kits/redis.ts";
+import { killCount, runSeed } from "../kits/seed.ts";
 
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 const writer = fileURLToPath(new URL("../kits/redis-score-writer.ts", import.meta.url));
@@ -253,6 +255,55 @@ describe.skipIf(!hasRedis)(
       await rebuilds(2);
       await well();
       await equal();
+    });
+
+    it("are those of the next log when a new one takes the place of the first", async () => {
+      await start();
+      await well();
+      await producer.close();
+      await kit.stopEngine();
+      await rm(kit.data, { recursive: true });
+      log = await kit.startEngine();
+      producer = new EventProducer({ log, name: "scores-test-2" });
+      await write({ FRA: 0.2, NEW: 0.3 });
+      await rebuilds(2);
+      await well();
+      await equal();
+    });
+
+    it(`are those of the log after faults in random order (seed ${runSeed})`, async () => {
+      await start();
+      await well();
+      let seed = runSeed;
+      const below = (limit: number): number => {
+        seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+        return Math.floor((seed / 2 ** 32) * limit);
+      };
+      const node = (): string => `N${below(12)}`;
+      const faults: (() => Promise<unknown>)[] = [
+        () => plain.flushall(),
+        () => plain.save(),
+        () => redis.kill().then(() => redis.start()),
+        () => plain.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),
+        () => plain.call("CLIENT", "PAUSE", "400", "WRITE"),
+        () => plain.config("SET", "maxmemory", "1"),
+        () => plain.config("SET", "maxmemory", "0"),
+        () => plain.del(`opencdn:scores:node:${node()}`, "opencdn:scores:rank"),
+        () => plain.del(`opencdn:scores:node:${node()}`),
+        () => plain.del("opencdn:scores:marker"),
+        () => plain.script("FLUSH"),
+      ];
+      for (let i = 0; i < killCount(40); i++) {
+        await write({ [node()]: below(100) / 100, [node()]: below(3) === 0 ? null : 0.5 });
+        // A fault may hit a Redis that the one before it has just ended.
+        await faults[below(faults.length)]?.().catch(() => undefined);
+        if (below(4) === 0) await pause(below(300));
+      }
+      await eventually("room in Redis", () =>
+        plain.config("SET", "maxmemory", "0").catch(() => undefined),
+      );
+      await equal();
+      await well();
     });
 
     it("need the password, which no log line holds", async () => {
