@@ -31,7 +31,7 @@ step() {
 
 # Programs that tests call, each with the Debian package that has it.
 programs() {
-  local wanted="bgpdump:bgpdump bzip2:bzip2 xz:xz-utils redis-server:redis-server" entry missing="" packages=""
+  local wanted="bgpdump:bgpdump bzip2:bzip2 xz:xz-utils redis-server:redis-server java:openjdk-17-jre-headless mvn:maven" entry missing="" packages=""
   compgen -G "test/browser/*.test.ts" >/dev/null && wanted="$wanted chromium:chromium"
   for entry in $wanted; do
     command -v "${entry%%:*}" >/dev/null || packages="$packages ${entry#*:}"
