@@ -72,9 +72,14 @@ export class Cluster {
     }
   }
 
+  /** Names of all topics that this principal may see. */
+  async topicNames(): Promise<Set<string>> {
+    return new Set(await this.run("listing topics", (admin) => admin.listTopics()));
+  }
+
   /** Those of `names` that exist, with their settings. */
   async topics(names: readonly string[]): Promise<FoundTopic[]> {
-    const listed = new Set(await this.run("listing topics", (admin) => admin.listTopics()));
+    const listed = await this.topicNames();
     const present = names.filter((name) => listed.has(name));
     if (present.length === 0) return [];
     const { topics } = await this.run("reading topics", (admin) =>

@@ -12,12 +12,14 @@ export interface LagRow {
   readonly lag: bigint;
 }
 
-/** Lag of the groups in every topic and slot that they committed, in order. */
+/** Lag of the groups in every topic and slot that they committed and that still exists, in order. */
 export async function readLag(cluster: Cluster, groups: readonly string[]): Promise<LagRow[]> {
   const ends = new Map<string, Map<number, bigint>>();
   const rows: LagRow[] = [];
+  const names = await cluster.topicNames();
   for (const group of groups) {
     for (const { topic, slot, offset } of await cluster.committed(group)) {
+      if (!names.has(topic)) continue;
       let slots = ends.get(topic);
       if (slots === undefined) {
         const found = await cluster.ends(topic);
