@@ -59,6 +59,11 @@ describe("a fault of Redis", () => {
     ["OOM command not allowed when used memory > 'maxmemory'.", "OCDN_STORAGE", "out of memory"],
     ["WRONGPASS invalid username-password pair", "OCDN_CONFIG", "refuses the user"],
     ["NOAUTH Authentication required.", "OCDN_CONFIG", "refuses the user"],
+    [
+      "Reached the max retries per request limit (which is 0).",
+      "OCDN_DISCONNECTED",
+      "the connection ended",
+    ],
     ["Connection is closed.", "OCDN_DISCONNECTED", "cannot be reached"],
     ["connect ECONNREFUSED 127.0.0.1:6379", "OCDN_DISCONNECTED", "cannot be reached"],
     ["WRONGTYPE Operation against a key", "OCDN_STORAGE", "WRONGTYPE"],

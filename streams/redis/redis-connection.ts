@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { Redis, type RedisOptions } from "ioredis";
 import { Backoff, within } from "../backoff.ts";
 import { messageOf, OpenCdnError } from "../errors.ts";
 import type { RedisConfig } from "./redis-config.ts";
-import { redisFault } from "./redis-fault.ts";
+import { isEndOfConnection, redisFault } from "./redis-fault.ts";
 
 const firstReconnectMs = 50;
 const longestReconnectMs = 2_000;
@@ -115,7 +116,8 @@ export class RedisConnection {
   #watch(handshakeMs: number): void {
     const { client } = this;
     client.on("error", (error: unknown) => {
-      this.#reason = reasonOf(error);
+      const reason = reasonOf(error);
+      if (!isEndOfConnection(reason)) this.#reason = reason;
     });
     client.on("connect", () => {
       // A Redis that takes connections and says nothing.
@@ -190,12 +192,13 @@ async function placeOf(config: RedisConfig): Promise<RedisOptions> {
   const path = url?.pathname.slice(1) ?? "";
   const place = { host, port, db: path === "" ? db : Number(path) };
   if (!config.tls && url?.protocol !== "rediss:") return place;
-  if (config.caFile === undefined) return { ...place, tls: { servername: host } };
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  if (config.caFile === undefined) return { ...place, tls: name };
   const ca = await readFile(config.caFile).catch((error: unknown) => {
     const text = `reading the certificates of Redis ${config.caFile}: ${messageOf(error)}`;
     throw new OpenCdnError("OCDN_CONFIG", text, { cause: error });
   });
-  return { ...place, tls: { servername: host, ca } };
+  return { ...place, tls: { ...name, ca } };
 }
 
 /** Node gives several errors for a name with several addresses, and no text. */
