@@ -43,9 +43,7 @@ interface Marker {
  */
 export async function provision(options: ProvisionOptions): Promise<Provisioned> {
   const source = path.join(options.docker, "maven");
-  const versions = await readVersions(options.docker);
-  const poms = await hashOf(source);
-  const dist = path.join(options.cache, `${versions.kafka}-${poms.slice(0, 12)}`);
+  const { dist, versions, poms } = await placeOf(options);
   if (await isWhole(dist, poms)) return { dist, versions };
   await mkdir(options.cache, { recursive: true, mode: 0o700 });
   await removeAbandoned(options.cache);
@@ -72,6 +70,23 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
   } finally {
     await rm(part, { recursive: true, force: true });
   }
+}
+
+/** Whether everything lies in the cache already, so that Maven is not needed. */
+export async function isProvisioned(
+  options: Pick<ProvisionOptions, "docker" | "cache">,
+): Promise<boolean> {
+  const { dist, poms } = await placeOf(options);
+  return await isWhole(dist, poms);
+}
+
+async function placeOf({
+  docker,
+  cache,
+}: Pick<ProvisionOptions, "docker" | "cache">): Promise<Provisioned & { readonly poms: string }> {
+  const versions = await readVersions(docker);
+  const poms = await hashOf(path.join(docker, "maven"));
+  return { dist: path.join(cache, `${versions.kafka}-${poms.slice(0, 12)}`), versions, poms };
 }
 
 /** Whether the folder holds everything that these poms ask for. */
@@ -117,7 +132,8 @@ async function removeAbandoned(cache: string): Promise<void> {
     const owner = /^part\.(\d+)\.(\d+)$/.exec(name);
     if (owner === null) continue;
     if (identityOf(Number(owner[1]))?.startTicks === Number(owner[2])) continue;
-    await rm(path.join(cache, name), { recursive: true, force: true });
+    // A Maven that outlived its process may still write there: then it goes the next time.
+    await rm(path.join(cache, name), { recursive: true, force: true }).catch(() => undefined);
   }
 }
 

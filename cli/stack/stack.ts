@@ -4,7 +4,7 @@ import { planConnect } from "./connect-server.ts";
 import { planKafka } from "./kafka-server.ts";
 import { checkFree, choosePorts, readPorts, type WantedPorts, writePorts } from "./ports.ts";
 import { type Program, requirePrograms } from "./program.ts";
-import { type Provisioned, provision } from "./provision.ts";
+import { isProvisioned, type Provisioned, provision } from "./provision.ts";
 import { planRedis } from "./redis-server.ts";
 import { planRegistry } from "./registry-server.ts";
 import { type RunRecord, readRun } from "./run-file.ts";
@@ -67,7 +67,8 @@ export async function upStack(options: UpStackOptions): Promise<StackPorts> {
   const servers = withNeeds(options.servers);
   const jvm = servers.some((name) => name !== "redis");
   const programs: Program[] = [];
-  if (jvm) programs.push("java", "mvn");
+  if (jvm) programs.push("java");
+  if (jvm && !(await isProvisioned(options))) programs.push("mvn");
   if (servers.includes("redis")) programs.push("redis-server");
   requirePrograms(programs, process.env["PATH"]);
   const places = stackPlaces(options.data);

@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import path from "node:path";
 import { Kafka, logLevel } from "kafkajs";
@@ -8,7 +10,7 @@ import { identityOf } from "../../cli/stack/process-identity.ts";
 import { type ServerName, serverNames } from "../../cli/stack/server-plan.ts";
 import { isLoopback, listeningSockets } from "../kits/listening-sockets.ts";
 import { startStack, type TestStack } from "../kits/stack.ts";
-import { opencdn } from "../kits/up-system.ts";
+import { opencdn, until } from "../kits/up-system.ts";
 
 const provisionMs = 300_000;
 const topic = "stack.test.v1";
@@ -179,6 +181,35 @@ describe("opencdn stack", () => {
     expect(lines(down.stdout)).toEqual([{ event: "stopped", server: "redis", how: "stopped" }]);
     expect(identityOf(running?.["pid"] as number)).toBeUndefined();
   });
+
+  it("never takes a fetch that was killed for a whole one, and removes what it left", async () => {
+    const cache = path.join(data(), "cache");
+    const ports = ["--kafka-port", "0", "--controller-port", "0"];
+    const args = ["stack", "up", "--only", "kafka", "--cache", cache, ...ports, "--json"];
+    const folder = path.join(data(), "killed");
+    const child = spawn(process.execPath, ["dist/cli/main.js", "--data", folder, ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+      detached: true,
+    });
+    await once(child.stdout, "data");
+    const left = await until("a folder of Maven", async () => {
+      const names = await readdir(cache).catch(() => []);
+      const part = names.find((name) => name.startsWith("part."));
+      if (part === undefined) return undefined;
+      const jars = await readdir(path.join(cache, part, "dist/kafka")).catch(() => []);
+      return jars.length > 0 ? part : undefined;
+    });
+    process.kill(-(child.pid as number), "SIGKILL");
+    await once(child, "exit");
+    expect(await readdir(cache)).toEqual([left]);
+    const next = await opencdn(["--data", folder, ...args]);
+    expect(next.code).toBe(0);
+    await opencdn(["--data", folder, "stack", "down"]);
+    const [whole, ...rest] = await readdir(cache);
+    expect(rest).toEqual([]);
+    expect(whole).not.toContain("part.");
+    expect(existsSync(path.join(cache, whole ?? "", "provisioned.json"))).toBe(true);
+  }, 180_000);
 
   it("shows the end of the log of what failed, and leaves nothing of it", async () => {
     const storage = path.join(data(), "stack/kafka");
