@@ -6,11 +6,11 @@ import {
   logLevel,
   type SASLOptions,
 } from "kafkajs";
-import { within } from "../backoff.ts";
+import { pause, within } from "../backoff.ts";
 import { OpenCdnError } from "../errors.ts";
 import type { KafkaConfig } from "./config.ts";
-import { kafkaError } from "./kafka-error.ts";
-import { maxGroups, maxRequestRetries } from "./limits.ts";
+import { isLeaderless, kafkaError } from "./kafka-error.ts";
+import { maxGroups, maxRequestRetries, settleMs, settlePauseMs } from "./limits.ts";
 import { type Environment, readPassword, readTls } from "./secret.ts";
 import type { FoundTopic, WantedTopic } from "./topic-plan.ts";
 
@@ -59,16 +59,20 @@ export class Cluster {
     return cluster;
   }
 
-  /** Runs one bounded operation. */
+  /** Runs one bounded operation, again while a topic's leader is not known yet: then nothing was done. */
   async run<T>(doing: string, work: (admin: Admin) => Promise<T>): Promise<T> {
     const { operationMs, brokers } = this.#config;
     const place = `${doing} (${brokers[0]}${brokers.length > 1 ? ", …" : ""})`;
     const late = (): OpenCdnError =>
       new OpenCdnError("OCDN_TIMEOUT", `${place}: no answer within ${operationMs} ms`);
-    try {
-      return await within(work(this.#admin), operationMs, late);
-    } catch (error) {
-      throw kafkaError(place, error);
+    const untilMs = performance.now() + Math.min(settleMs, operationMs);
+    for (;;) {
+      try {
+        return await within(work(this.#admin), operationMs, late);
+      } catch (error) {
+        if (!isLeaderless(error) || performance.now() > untilMs) throw kafkaError(place, error);
+      }
+      await pause(settlePauseMs);
     }
   }
 

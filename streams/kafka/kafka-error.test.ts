@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { OpenCdnError } from "../errors.ts";
-import { kafkaCodeOf, kafkaError } from "./kafka-error.ts";
+import { isLeaderless, kafkaCodeOf, kafkaError } from "./kafka-error.ts";
 
 function thrown(name: string, message: string, more: object = {}): Error {
   return Object.assign(new Error(message), { name, ...more });
@@ -31,6 +31,7 @@ describe("kafkaError", () => {
     ["KafkaJSProtocolError", "CLUSTER_AUTHORIZATION_FAILED", "OCDN_ACCESS"],
     ["KafkaJSRequestTimeoutError", undefined, "OCDN_TIMEOUT"],
     ["KafkaJSBrokerNotFound", undefined, "OCDN_DISCONNECTED"],
+    ["KafkaJSProtocolError", "INVALID_PRODUCER_EPOCH", "OCDN_FENCED"],
     ["KafkaJSProtocolError", "INVALID_CONFIG", "OCDN_KAFKA"],
   ])("gives %s %s the code %s", (name, type, code) => {
     expect(kafkaCodeOf(thrown(name, "x", { type }))).toBe(code);
@@ -52,5 +53,14 @@ describe("kafkaError", () => {
       thrown("KafkaJSProtocolError", "off", { type: "SECURITY_DISABLED" }),
     );
     expect(error.message).toMatch(/authorizer\.class\.name/);
+  });
+
+  it("tells a partition without a leader from other refusals", () => {
+    const refusal = (type: string): boolean =>
+      isLeaderless(
+        thrown("KafkaJSNumberOfRetriesExceeded", "x", { cause: thrown("K", "y", { type }) }),
+      );
+    expect(refusal("NOT_LEADER_FOR_PARTITION")).toBe(true);
+    expect(refusal("INVALID_CONFIG")).toBe(false);
   });
 });

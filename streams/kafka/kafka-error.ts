@@ -44,7 +44,14 @@ export function kafkaCodeOf(error: unknown): ErrorCode {
     return "OCDN_ACCESS";
   if (disconnected.has(name)) return "OCDN_DISCONNECTED";
   if (late.has(name) || type === "REQUEST_TIMED_OUT") return "OCDN_TIMEOUT";
+  if (type === "INVALID_PRODUCER_EPOCH" || type === "PRODUCER_FENCED") return "OCDN_FENCED";
   return "OCDN_KAFKA";
+}
+
+/** True for the answer of a broker that is not a partition's leader (yet): it did nothing, and may be asked again. */
+export function isLeaderless(error: unknown): boolean {
+  const { type } = rootOf(error) as KafkaLike;
+  return type === "NOT_LEADER_FOR_PARTITION" || type === "LEADER_NOT_AVAILABLE";
 }
 
 function adviceOf({ type, name }: KafkaLike): string {

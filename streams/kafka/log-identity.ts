@@ -18,8 +18,11 @@ export interface LogIdentity {
 }
 
 const identityKey = "log";
+const claimId = "opencdn.log.identity";
 const maxIdentityBytes = 4_096;
 const readMs = 20_000;
+/** A claim whose process died ends by itself before a reader gives up on it. */
+const claimMs = 10_000;
 const identitySchema: z.ZodType<LogIdentity> = z.object({
   logId: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/),
   slots: z.number().int().min(1).max(maxSlots),
@@ -50,10 +53,9 @@ export function parseIdentity(bytes: Uint8Array | null): LogIdentity {
   return { logId, slots, format };
 }
 
-/** The identity that stands on the cluster, undefined where none was written. Waits at most 20 s. */
+/** The identity that stands on the cluster, undefined where none was committed. Waits at most 20 s. */
 export async function readIdentity(cluster: Cluster): Promise<LogIdentity | undefined> {
-  const [present] = await cluster.topics([identityTopic]);
-  if (present === undefined) return undefined;
+  if (!(await cluster.topicNames()).has(identityTopic)) return undefined;
   const [end] = await cluster.ends(identityTopic);
   if (end === undefined || end.endOffset === end.startOffset) return undefined;
   const groupId = `opencdn-identity-${randomUUID()}`;
@@ -61,15 +63,15 @@ export async function readIdentity(cluster: Cluster): Promise<LogIdentity | unde
   await cluster
     .run("removing a reader's group", (admin) => admin.deleteGroups([groupId]))
     .catch(() => undefined);
-  return parseIdentity(bytes);
+  return bytes === undefined ? undefined : parseIdentity(bytes);
 }
 
-/** Value of the record before `endOffset`: compaction never removes the newest. */
+/** Value of the last committed record; undefined where every transaction was aborted. */
 async function lastRecord(
   cluster: Cluster,
   groupId: string,
   endOffset: bigint,
-): Promise<Uint8Array | null> {
+): Promise<Uint8Array | null | undefined> {
   const consumer = cluster.kafka.consumer({
     groupId,
     allowAutoTopicCreation: false,
@@ -83,16 +85,18 @@ async function lastRecord(
     return await cluster.run("reading the log's identity", async () => {
       await consumer.connect();
       await consumer.subscribe({ topics: [identityTopic], fromBeginning: true });
-      const found = new Promise<Uint8Array | null>((resolve, reject) => {
+      const found = new Promise<Uint8Array | null | undefined>((resolve, reject) => {
+        let last: Uint8Array | null | undefined;
         consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
-        consumer
-          .run({
-            autoCommit: false,
-            eachMessage: async ({ message }) => {
-              if (BigInt(message.offset) >= endOffset - 1n) resolve(message.value);
-            },
-          })
-          .catch(reject);
+        // Markers of transactions take offsets and are no messages, so the end shows by batches.
+        consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+          if (BigInt(payload.lastOffset) >= endOffset - 1n) resolve(last);
+        });
+        const eachMessage = ({ message }: { message: { value: Buffer | null } }): Promise<void> => {
+          last = message.value;
+          return Promise.resolve();
+        };
+        consumer.run({ autoCommit: false, eachMessage }).catch(reject);
       });
       return await within(found, readMs, late);
     });
@@ -101,22 +105,39 @@ async function lastRecord(
   }
 }
 
-/** Writes the identity, acknowledged by all copies. */
-export async function writeIdentity(cluster: Cluster, identity: LogIdentity): Promise<void> {
+/**
+ * Writes the identity where there is none yet, and gives the one that stands. One transactional id for everybody: who
+ * begins later fences who began before, and looks only after that one's transaction has ended; so there is never a
+ * second identity. Throws OCDN_FENCED for the one that was fenced.
+ */
+export async function claimIdentity(cluster: Cluster, wanted: LogIdentity): Promise<LogIdentity> {
   const producer = cluster.kafka.producer({
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
+    transactionalId: claimId,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    transactionTimeout: claimMs,
   });
-  const value = JSON.stringify(identity);
+  const doing = "writing the log's identity";
   try {
-    await cluster.run("writing the log's identity", async () => {
-      await producer.connect();
-      await producer.send({
+    await cluster.run(doing, () => producer.connect());
+    // kafkajs takes its epoch, which fences the others, with the transaction and not with the connection.
+    const transaction = await cluster.run(doing, () => producer.transaction());
+    const present = await readIdentity(cluster);
+    if (present !== undefined) {
+      await cluster.run(doing, () => transaction.abort());
+      return present;
+    }
+    await cluster.run(doing, async () => {
+      await transaction.send({
         topic: identityTopic,
         acks: -1,
-        messages: [{ key: identityKey, value, partition: 0 }],
+        messages: [{ key: identityKey, value: JSON.stringify(wanted), partition: 0 }],
       });
+      await transaction.commit();
     });
+    return wanted;
   } finally {
     const late = (): Error => new Error("late");
     await within(producer.disconnect(), 5_000, late).catch(() => undefined);

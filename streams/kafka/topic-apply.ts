@@ -3,7 +3,7 @@ import { pause } from "../backoff.ts";
 import { OpenCdnError } from "../errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { settleMs, settlePauseMs } from "./limits.ts";
-import { kafkaLogFormat, writeIdentity } from "./log-identity.ts";
+import { claimIdentity, kafkaLogFormat } from "./log-identity.ts";
 import {
   type ClusterDifference,
   type ClusterState,
@@ -53,7 +53,7 @@ export async function applyTopics(
   await cluster.createTopics(missing.filter(({ topic }) => topic !== slotsTopic));
   await cluster.replaceSettings(changedSettings(state));
   if (state.identity === undefined)
-    await writeIdentity(cluster, {
+    await claimIdentity(cluster, {
       logId: log.logId ?? randomUUID(),
       slots: state.slots,
       format: kafkaLogFormat,

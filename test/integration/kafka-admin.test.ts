@@ -67,16 +67,20 @@ describe("opencdn topics on a real broker", () => {
     expect({ code, asked: /say --yes/.test(stderr) }).toEqual({ code: 2, asked: true });
   });
 
-  it("applies, and then the check finds nothing", async () => {
-    const applied = await topics("apply", "--slots", "4", "--log-id", "log-a", "--yes");
-    expect(applied.code, applied.stderr).toBe(0);
+  it("applies, by one of several at once, and then the check finds nothing", async () => {
+    const applied = await Promise.all(
+      ["log-a", "log-b", "log-c"].map((id) =>
+        topics("apply", "--slots", "4", "--log-id", id, "--yes"),
+      ),
+    );
+    const done = applied.filter(({ code }) => code === 0);
+    expect(done.length, applied.map(({ stderr }) => stderr).join("")).toBeGreaterThan(0);
     const { code, stdout } = await topics("check", "--json");
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({
-      slots: 4,
-      identity: { logId: "log-a", slots: 4, format: 1 },
-      differences: [],
-    });
+    const state = JSON.parse(stdout) as { identity: { logId: string } };
+    expect(state).toMatchObject({ slots: 4, identity: { slots: 4, format: 1 }, differences: [] });
+    for (const { stdout: said } of done)
+      expect(said).toContain(`the log ${state.identity.logId} has 4 slots`);
     const { topics: found } = await admin((client) => client.fetchTopicMetadata());
     const counts = new Map(found.map(({ name, partitions }) => [name, partitions.length]));
     for (const { name } of allTopics) expect(counts.get(name)).toBe(4);
@@ -129,7 +133,7 @@ describe("opencdn topics on a real broker", () => {
   it("refuses another slot count and another log, whatever is said", async () => {
     for (const [word, value, code] of [
       ["--slots", "8", "OCDN_SLOTS_DIFFER"],
-      ["--log-id", "log-b", "OCDN_CLUSTER_DIFFERS"],
+      ["--log-id", "log-z", "OCDN_CLUSTER_DIFFERS"],
     ] as const) {
       const applied = await topics("apply", word, value, "--yes");
       expect(applied.code).toBe(1);
