@@ -138,7 +138,8 @@ describe("the stack without Docker", () => {
 
   it("leaves no process and no socket after down, and goes on from there", async () => {
     const before = await pids();
-    await stack.down();
+    const how = await stack.down();
+    expect([...how]).toEqual([...serverNames].reverse().map((name) => [name, "stopped"]));
     expect([...before.values()].filter((pid) => identityOf(pid) !== undefined)).toEqual([]);
     for (const port of Object.values(stack.ports)) {
       const server = createServer();

@@ -93,9 +93,14 @@ export class TestStack {
     }
   }
 
-  /** Stops all of it; the data stays until `stop`. */
-  async down(): Promise<void> {
-    await downStack({ docker: dockerFolder(), data: this.folder, tell: () => {} });
+  /** Stops all of it and says how each ended; the data stays until `stop`. */
+  async down(): Promise<Map<ServerName, string>> {
+    const how = new Map<ServerName, string>();
+    const tell = (event: StackEvent): void => {
+      if (event.kind === "stopped") how.set(event.server, event.how);
+    };
+    await downStack({ docker: dockerFolder(), data: this.folder, tell });
+    return how;
   }
 
   /** Stops all of it and removes its data. */
