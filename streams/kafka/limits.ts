@@ -15,8 +15,7 @@ export const settlePauseMs: number = 100;
 export const maxBrokers: number = 64;
 /** Groups shown by `lag`: the roles of a fleet, not every consumer of a shared cluster. */
 export const maxGroups: number = 256;
-/** A password or key file: larger is a mistake. */
-export const maxSecretBytes: number = 4_096;
+/** A file of certificates, or a key of TLS. */
 export const maxCertificateBytes: number = 1_048_576;
 /** Kafka's own default for one batch; producers fill batches up to it whatever the size of a record. */
 export const kafkaBatchBytes: number = 1_048_588;
