@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { messageOf, OpenCdnError } from "../../streams/errors.ts";
-import { identityOf } from "./process-identity.ts";
+import { identityOf } from "../../streams/process-identity.ts";
 import { readVersions, type StackVersions } from "./stack-versions.ts";
 
 const fetchMs = 15 * 60_000;

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { identityOf } from "./process-identity.ts";
+import { identityOf } from "../../streams/process-identity.ts";
 import { type RunRecord, readRun, removeRun, writeRun } from "./run-file.ts";
 
 let folder: string;

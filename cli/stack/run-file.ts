@@ -1,7 +1,7 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { isAlive, type ProcessIdentity } from "./process-identity.ts";
+import { isAlive, type ProcessIdentity } from "../../streams/process-identity.ts";
 import type { ServerName } from "./server-plan.ts";
 
 /** What is known of a server that was started. */

@@ -1,6 +1,6 @@
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { OpenCdnError } from "../../streams/errors.ts";
-import { identityOf, isAlive, type ProcessIdentity } from "./process-identity.ts";
+import { identityOf, isAlive, type ProcessIdentity } from "../../streams/process-identity.ts";
 
 /** Runs `work` while no other command changes this stack. Throws OCDN_FOLDER_OWNED when one does. */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {

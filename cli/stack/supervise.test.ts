@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { identityOf, isAlive } from "./process-identity.ts";
+import { identityOf, isAlive } from "../../streams/process-identity.ts";
 import { readRun } from "./run-file.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import { launch, stopServer, tailOf, untilHealthy } from "./supervise.ts";

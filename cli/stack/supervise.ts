@@ -4,7 +4,7 @@ import { mkdir, open, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import { pause } from "../../streams/backoff.ts";
 import { messageOf, OpenCdnError } from "../../streams/errors.ts";
-import { identityOf, isAlive, type ProcessIdentity } from "./process-identity.ts";
+import { identityOf, isAlive, type ProcessIdentity } from "../../streams/process-identity.ts";
 import { type RunRecord, removeRun, writeRun } from "./run-file.ts";
 import type { ServerPlan } from "./server-plan.ts";
 

@@ -4,6 +4,7 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { OpenCdnError } from "../errors.ts";
+import { bootId, statOf } from "../process-identity.ts";
 import type { StateDb } from "./state-db.ts";
 
 const ownerFact = "owner";
@@ -86,22 +87,9 @@ function socketAnswers(socketPath: string): Promise<boolean> {
   });
 }
 
-/** Field 22 of /proc/PID/stat, behind the command's name, which may hold spaces and brackets. */
+/** As text; empty if unknown. */
 function startTimeOf(pid: number): string {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function bootId(): string {
-  try {
-    return fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
-  } catch {
-    return "";
-  }
+  return String(statOf(pid)?.startTicks ?? "");
 }
 
 function folderIdOf(folder: string): string {

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { cacheFolder } from "../../cli/commands/stack.ts";
 import { packageFolder } from "../../cli/settings.ts";
-import { isAlive } from "../../cli/stack/process-identity.ts";
 import { type RunRecord, readRun } from "../../cli/stack/run-file.ts";
 import { type ServerName, type StackPorts, stackPlaces } from "../../cli/stack/server-plan.ts";
 import {
@@ -14,6 +13,7 @@ import {
   upStack,
 } from "../../cli/stack/stack.ts";
 import { messageOf } from "../../streams/errors.ts";
+import { isAlive } from "../../streams/process-identity.ts";
 
 const free = { kafka: 0, controller: 0, registry: 0, connect: 0, redis: 0 } as const;
 

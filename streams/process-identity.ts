@@ -20,16 +20,30 @@ export function parseStat(text: string): { state: string; startTicks: number } |
     : undefined;
 }
 
-/** The process that has this pid now; undefined where none has, or one that only waits to be reaped. */
-export function identityOf(pid: number): ProcessIdentity | undefined {
+/** State and start time of the process that has this pid; undefined where none has, or where there is no /proc. */
+export function statOf(pid: number): ReturnType<typeof parseStat> {
   try {
-    const stat = parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
-    if (stat === undefined || /^[ZX]$/i.test(stat.state)) return undefined;
-    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    return { pid, startTicks: stat.startTicks, bootId };
+    return parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     return undefined;
   }
+}
+
+/** Which run of the machine this is; empty where the system does not say. */
+export function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
+/** The process that has this pid now; undefined where none has, or one that only waits to be reaped. */
+export function identityOf(pid: number): ProcessIdentity | undefined {
+  const stat = statOf(pid);
+  if (stat === undefined || /^[ZX]$/i.test(stat.state)) return undefined;
+  const boot = bootId();
+  return boot === "" ? undefined : { pid, startTicks: stat.startTicks, bootId: boot };
 }
 
 /** Whether that very process lives. */
